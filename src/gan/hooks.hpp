@@ -1,0 +1,49 @@
+// What the alternating step asks of the outside: sums over ranks, and someone who listens. `parallel` and `train` implement it.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "core/deadline.hpp"
+
+namespace ganymede::gan {
+
+enum class Player { generator, discriminator };
+inline const char* name_of(Player player) { return player == Player::generator ? "generator" : "discriminator"; }
+
+/// A network's trained weights and their gradients, each one contiguous tensor that the parameters (and their grad) are views of.
+struct FlatWeights {
+  at::Tensor parameters, gradients;
+};
+
+/// Sums a network's gradient over ranks, once a phase, behind computation that does not need it.
+class GradientSync {
+ public:
+  virtual ~GradientSync() = default;
+  virtual FlatWeights weights(Player player) = 0;
+  /// After the last backward of a phase: the sum begins. The gradient belongs to the sync until finish() returns.
+  virtual void start(Player player, Deadline deadline) = 0;
+  /// Returns when every rank holds the same sum.
+  virtual void finish(Player player, Deadline deadline) = 0;
+  /// After an in-place update of the flat weights, which autograd cannot see.
+  virtual void mark_updated(Player player) = 0;
+};
+
+/// What one optimizer step of one network looked like; tensors of this rank's rows, scalars not yet summed over ranks.
+struct PhaseRecord {
+  Player player;
+  int64_t step = 0;  // steps this network had done before
+  at::Tensor real, real_index, labels, latents;  // the discriminator's; the generator's only latents
+  at::Tensor logit_real, logit_fake;
+  double loss = 0;           // this rank's share of (1/N)·Σ; summed over ranks it is the global loss
+  double gradient_norm = 0;  // of the sum over ranks, before clipping
+};
+
+/// Listens to every phase (run.trace, tests): called when the reduced gradient is there, before clipping and the update.
+class PhaseListener {
+ public:
+  virtual ~PhaseListener() = default;
+  virtual void on_gradient(const PhaseRecord& record, const at::Tensor& flat_gradient) = 0;
+};
+
+}  // namespace ganymede::gan

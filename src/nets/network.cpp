@@ -1,0 +1,76 @@
+#include "nets/network.hpp"
+
+#include <ATen/ATen.h>
+
+namespace ganymede::nets {
+
+at::Tensor Network::forward(const at::Tensor& x) {
+  auto y = x;
+  for (const auto& layer : layers_) y = layer->forward(y);
+  return y;
+}
+
+void Network::initialize(const Rng& rng, int64_t index) {
+  at::NoGradGuard no_graph;
+  int64_t place = 0;
+  for (const auto& layer : layers_) {
+    const auto initial = layer->initial();
+    const auto parameters = layer->parameters(/*recurse=*/false);
+    for (size_t i = 0; i < parameters.size(); ++i, ++place) {
+      auto parameter = parameters[i];
+      const Init& init = initial.at(i);
+      const Draw draw{Purpose::init, 0, index};
+      const int64_t count = parameter.numel();
+      if (init.kind == Init::Kind::constant)
+        parameter.fill_(init.a);
+      else if (init.kind == Init::Kind::normal)
+        parameter.copy_((rng.normal(draw, place, 1, count) * init.b + init.a).view(parameter.sizes()));
+      else
+        parameter.copy_((rng.uniform(draw, place, 1, count) * (init.b - init.a) + init.a).view(parameter.sizes()));
+    }
+  }
+}
+
+void Network::share_statistics(BatchStatistics* statistics) {
+  for (const auto& layer : layers_)
+    if (auto* norm = dynamic_cast<BatchNorm*>(layer.get())) norm->share_statistics(statistics);
+}
+
+void Network::set_trainable(bool trainable) {
+  if (trainable) {
+    for (auto& parameter : locked_) parameter.requires_grad_(true);
+    locked_.clear();
+  } else if (locked_.empty()) {
+    for (auto& [name, parameter] : trained_parameters()) {
+      parameter.requires_grad_(false);
+      locked_.push_back(parameter);
+    }
+  }
+}
+
+std::vector<std::pair<std::string, at::Tensor>> Network::trained_parameters() const {
+  std::vector<std::pair<std::string, at::Tensor>> trained;
+  for (const auto& item : named_parameters())
+    if (item.value().requires_grad()) trained.emplace_back(item.key(), item.value());
+  return trained;
+}
+
+int64_t Network::parameter_count() const {
+  int64_t count = 0;
+  for (const auto& parameter : parameters()) count += parameter.numel();
+  return count;
+}
+
+std::vector<std::string> Network::describe() const {
+  std::vector<std::string> lines;
+  for (const auto& layer : layers_) lines.push_back(layer->describe());
+  return lines;
+}
+
+bool Network::mixes_samples() const {
+  for (const auto& layer : layers_)
+    if (dynamic_cast<const BatchNorm*>(layer.get())) return true;
+  return false;
+}
+
+}  // namespace ganymede::nets

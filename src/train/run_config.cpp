@@ -1,0 +1,105 @@
+#include "train/run_config.hpp"
+
+#include <fmt/ranges.h>
+
+#include "core/error.hpp"
+
+namespace ganymede::train {
+namespace {
+
+const std::vector<std::pair<std::string, std::string>> exclusive_keys = {{"run.steps", "run.images"}, {"data.global_batch", "data.batch_per_rank"}};
+
+template <typename C>
+config::Section section(const char* name, C& c) {
+  return {name, [&c](config::Fields& fields) { describe(fields, c); }};
+}
+
+void check_alone(const RunConfig& c) {
+  if (c.run.steps.has_value() == c.run.images.has_value())
+    throw Error(Fault::recipe, "exactly one of run.steps and run.images must be set").remedy("add `steps = 5000` to [run]");
+  if (c.run.name.empty() || c.run.name.find_first_of("/\\ \t\n") != std::string::npos || c.run.name.front() == '.')
+    throw Error(Fault::recipe, "run.name = \"{}\" cannot be part of a folder's name", c.run.name).remedy("use letters, digits, '-' and '_'");
+  if (c.data.path.empty()) throw Error(Fault::recipe, "data.path is not set").remedy("set it to the folder that `ganymede data build` wrote");
+}
+
+bool may_change_on_resume(const std::string& key) {
+  if (key == "run.steps" || key == "run.images") return true;
+  for (const char* free : {"log.", "checkpoint.", "parallel."})
+    if (key.starts_with(free)) return true;
+  return false;
+}
+
+}  // namespace
+
+void describe(config::Fields& fields, RunSection& c) {
+  using gan::Precision;
+  fields.text("name", c.name, "names the run folder");
+  fields.integer("seed", c.seed, "all random numbers follow from it");
+  fields.integer("steps", c.steps, "iterations of the whole run").at_least(1);
+  fields.integer("images", c.images, "instead of steps: reals shown to D in the whole run").at_least(1);
+  fields.choice("precision", c.precision, {{"float32", Precision::float32}, {"bf16", Precision::bf16}, {"float64", Precision::float64}},
+                "bf16: autocast over float32 weights");
+  fields.choice("device", c.device, {{"auto", Device::automatic}, {"cpu", Device::cpu}}, "where to compute");
+  fields.integer("trace", c.trace, "iterations whose inputs, losses and gradients go to trace.h5").at_least(0);
+}
+
+void describe(config::Fields& fields, LogConfig& c) {
+  fields.integer("every_steps", c.every_steps, "iterations between rows of stats.jsonl").at_least(1);
+  fields.integer("samples_every_steps", c.samples_every_steps, "iterations between sample grids; 0 = never").at_least(0);
+}
+
+std::vector<config::Section> sections(RunConfig& c) {
+  return {section("run", c.run),
+          section("data", c.data),
+          section("latent", c.latent),
+          section("generator", c.generator),
+          section("discriminator", c.discriminator),
+          section("objective", c.objective),
+          section("tricks", c.tricks),
+          section("optimizer.generator", c.generator_optimizer),
+          section("optimizer.discriminator", c.discriminator_optimizer),
+          section("average", c.average),
+          section("parallel", c.parallel),
+          section("checkpoint", c.checkpoint),
+          section("log", c.log)};
+}
+
+config::Source load_source(const std::filesystem::path& recipe, const std::vector<std::string>& sets) {
+  return config::load(recipe, sets, exclusive_keys);
+}
+
+config::Source parse_source(const std::string& text, const std::string& name, const std::vector<std::string>& sets) {
+  return config::parse(text, name, sets, exclusive_keys);
+}
+
+RunConfig read_config(const config::Source& source) {
+  RunConfig c;
+  config::read(source, sections(c));
+  check_alone(c);
+  return c;
+}
+
+std::string print_config(const RunConfig& config) {
+  RunConfig copy = config;
+  return config::print(sections(copy));
+}
+
+int64_t total_steps(const RunConfig& config, int64_t global_batch) {
+  if (config.run.steps) return *config.run.steps;
+  const int64_t per_step = global_batch * config.objective.d_steps;
+  return (*config.run.images + per_step - 1) / per_step;
+}
+
+RunConfig config_for_resume(const std::string& stored_recipe, const std::vector<std::string>& sets) {
+  RunConfig stored = read_config(parse_source(stored_recipe, "the checkpoint's config.toml", {}));
+  RunConfig wanted = read_config(parse_source(stored_recipe, "the checkpoint's config.toml", sets));
+  std::vector<std::string> fixed;
+  for (const auto& key : config::differing_keys(sections(stored), sections(wanted)))
+    if (!may_change_on_resume(key)) fixed.push_back(key);
+  if (!fixed.empty())
+    throw Error(Fault::recipe, "a resumed run keeps its recipe; these keys cannot change: {}", fmt::join(fixed, ", "))
+        .remedy("only run.steps, run.images, [log], [checkpoint] and [parallel] may; start a new run for anything else");
+  return wanted;
+}
+
+}  // namespace ganymede::train
