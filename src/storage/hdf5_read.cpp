@@ -18,7 +18,6 @@ Handle link_access() {
   Handle list(H5Pcreate(H5P_LINK_ACCESS), H5Pclose);
   // Belt and braces: links are looked at before they are followed, and the class is unregistered as well.
   H5Pset_elink_cb(list.id(), refuse_external_link, nullptr);
-  H5Pset_nlinks(list.id(), 0);
   return list;
 }
 

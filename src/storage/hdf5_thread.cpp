@@ -19,7 +19,6 @@ void start_library() {
   const std::lock_guard guard(library_lock());
   H5dont_atexit();  // files are closed by their owners; after a full disk the library's own end would retry and complain
   if (H5open() < 0) throw Error(Fault::bug, "the HDF5 library does not start");
-  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
   // Undone by H5close and H5open, hence repeated here; a second time it finds nothing to remove.
   if (H5Lis_registered(H5L_TYPE_EXTERNAL) > 0) H5Lunregister(H5L_TYPE_EXTERNAL);
@@ -59,6 +58,10 @@ std::future<void> Hdf5Thread::post(Priority priority, std::function<void()> work
 
 void Hdf5Thread::loop() {
   is_hdf5_thread = true;
+  {
+    const std::lock_guard guard(library_lock());
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);  // a thread-safe build of HDF5 keeps one error stack per thread
+  }
   for (;;) {
     std::packaged_task<void()> task;
     {

@@ -17,7 +17,7 @@ State sample_state() {
   state.tensors["generator/0.weight"] = at::arange(24, at::kFloat).reshape({2, 3, 4}) / 7;
   state.tensors["generator/1.num_batches_tracked"] = at::scalar_tensor(7, at::kLong);
   state.tensors["optimizer/generator/exp_avg/0.weight"] = at::arange(6, at::kDouble) / 3;
-  state.tensors["steps/000000/d/0/real_index"] = at::arange(5, at::kLong) << 40;
+  state.tensors["steps/000000/d/0/real_index"] = at::arange(5, at::kLong) * (int64_t{1} << 40);
   state.tensors["labels"] = at::arange(3, at::kInt);
   state.tensors["empty"] = at::empty({0, 3}, at::kFloat);
   state.tensors["bytes"] = at::arange(256).to(at::kByte);
