@@ -1,0 +1,1 @@
+ganymede_test(comm/thread_ranks_test.cpp LINKS comm TIMEOUT_S 120)
