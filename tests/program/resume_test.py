@@ -1,0 +1,95 @@
+"""Stopping and going on: step 37 of 80 on 2 ranks equals the uninterrupted run bit for bit; on 3 ranks it meets the EQ tolerance."""
+import json
+import unittest
+
+import program
+
+STEPS, STOP = 80, 37
+
+
+class Resume(program.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shared = {}
+
+    def uninterrupted(self, network, precision):
+        """One run of 80 steps that also keeps its checkpoint of step 37; made once per network and precision."""
+        key = (network, precision)
+        if key not in self.shared:
+            folder = program.DATA / "resume" / f"{network}-{precision}"
+            recipe = self.recipe(network, run__steps=STEPS, run__precision=precision, checkpoint__every_steps=STOP)
+            self.shared[key] = program.train(recipe, folder, 2)
+        return self.shared[key]
+
+    def check_equal(self, run, whole, first_step=1):
+        self.assert_bitwise(program.model(run), program.model(whole), "resumed run")
+        mine, theirs = program.stats(run), program.stats(whole)
+        self.assertEqual(sorted(mine), list(range(first_step, STEPS + 1)))
+        for step in mine:
+            drop = {"schema"}
+            self.assertEqual({k: v for k, v in mine[step].items() if k not in drop}, {k: v for k, v in theirs[step].items() if k not in drop})
+
+    def test_from_a_checkpoint_into_a_new_run(self):
+        for network in ("dcgan28", "dcgan32"):
+            with self.subTest(network=network):
+                whole = self.uninterrupted(network, "float32")
+                run = program.resume(whole / "checkpoints" / f"step-{STOP:06d}", self.folder / "runs", 2)
+                self.assertNotEqual(run, whole)
+                self.check_equal(run, whole, STOP + 1)
+
+    def test_in_place_after_a_run_that_ended_at_37(self):
+        recipe = self.recipe("dcgan28", run__steps=STOP, run__precision="float32")
+        run = program.train(recipe, self.folder / "runs", 2)
+        self.assertEqual(program.resume(run, self.folder / "runs", 2, run__steps=STEPS), run)
+        self.assertEqual((run / "LATEST").read_text(), f"step-{STEPS:06d}\n")
+        self.check_equal(run, self.uninterrupted("dcgan28", "float32"))
+
+    def test_rows_beyond_the_checkpoint_are_cut(self):
+        """A run that went on past its checkpoint and died leaves rows; the resumed one has neither gap nor repeat."""
+        recipe = self.recipe("ring", run__steps=STOP)
+        run = program.train(recipe, self.folder / "runs")
+        rows = (run / "stats.jsonl").read_text()
+        beyond = [json.dumps({**json.loads(rows.splitlines()[-1]), "step": STOP + 1 + i}) for i in range(3)]
+        (run / "stats.jsonl").write_text(rows + "\n".join(beyond) + "\n" + beyond[0][:20])     # the last row half written
+        program.resume(run, self.folder / "runs", run__steps=STOP + 5)
+        self.assertEqual(list(program.stats(run)), list(range(1, STOP + 6)))
+
+    def test_on_three_ranks_in_float64(self):
+        whole = self.uninterrupted("dcgan28", "float64")
+        run = program.resume(whole / "checkpoints" / f"step-{STOP:06d}", self.folder / "runs", 3)
+        self.assert_within(1e-9, program.model(run), program.model(whole), r"^/(generator|discriminator|average)/")
+
+    def test_cadence_changes_no_weight(self):
+        whole = self.uninterrupted("dcgan28", "float32")
+        recipe = self.recipe("dcgan28", run__steps=STEPS, run__precision="float32", checkpoint__every_steps=11, log__every_steps=7, log__samples_every_steps=13)
+        run = program.train(recipe, self.folder / "runs", 2)
+        self.assert_bitwise(program.model(run), program.model(whole), "other cadence")
+        self.assertEqual(list(program.stats(run)), [1, *range(7, STEPS, 7), STEPS])
+        self.assertEqual(len(list((run / "checkpoints").iterdir())), 3, "checkpoint.keep is 3")
+
+    def test_a_damaged_checkpoint_is_passed_over_by_name(self):
+        recipe = self.recipe("ring", run__steps=20, checkpoint__every_steps=10)
+        run = program.train(recipe, self.folder / "runs")
+        damaged = run / "checkpoints" / "step-000020" / "model.h5"
+        content = bytearray(damaged.read_bytes())
+        content[len(content) // 2] ^= 1
+        damaged.write_bytes(content)
+        result = program.must(program.ganymede("train", "--resume", run, *program.settings(run__steps=22)))
+        self.assertIn("step-000020", result.err)
+        self.assertEqual(list(program.stats(run)), list(range(1, 23)))
+        direct = program.ganymede("train", "--resume", damaged.parent, "--out", self.folder / "other")
+        if (run / "checkpoints" / "step-000020").exists() and damaged.read_bytes() == bytes(content):
+            self.assertEqual(direct.code, 65, str(direct))
+
+    def test_only_some_keys_may_change(self):
+        run = program.train(self.recipe("ring", run__steps=3), self.folder / "runs")
+        result = program.ganymede("train", "--resume", run, *program.settings(latent__size=11, run__steps=5, generator__width=12))
+        self.assertEqual(result.code, 78, str(result))
+        self.assertIn("latent.size", result.err)
+        self.assertIn("generator.width", result.err)
+        self.assertNotIn("run.steps,", result.err.split("remedy")[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
