@@ -42,7 +42,7 @@ TEST(TomlReader, NamesTheLineOfASyntaxError) {
 TEST(TomlReader, LimitsWhatTheParserMustBear) {
   EXPECT_THAT(refusal(std::string(largest_recipe_bytes + 1, ' ')), HasSubstr("more than 1048576 bytes"));
   EXPECT_EQ(refusal(std::string(largest_recipe_bytes, ' ')), "taken");
-  const size_t many = 200'000;
+  const size_t many = 100'000;
   EXPECT_THAT(refusal("\n" + repeated("a.", many) + "b = 1\n"), HasSubstr("h.toml:2: a key of more than 16 parts"));
   EXPECT_THAT(refusal("[" + repeated("a.", many) + "b]\n"), HasSubstr("more than 16 parts"));
   EXPECT_THAT(refusal(repeated("'a' . ", many) + "b = 1\n"), HasSubstr("more than 16 parts"));
