@@ -164,7 +164,7 @@ void AlternatingStep::run(const std::function<RealBatch()>& next_real, double de
     const bool reused = setup_.tricks.reuse_fakes && k + 1 == objective.d_steps;
     const int64_t step = discriminator_optimizer_.steps_done() + (pending_discriminator_ ? 1 : 0);
     batch_ = next_real();
-    Phase phase{{Player::discriminator, step, batch_.samples, batch_.real_index, batch_.labels, {}, {}, {}, 0, 0}, at::zeros({}, scalar)};
+    Phase phase{{Player::discriminator, step, batch_.first_place, batch_.samples, batch_.real_index, batch_.labels, {}, {}, {}, 0, 0}, at::zeros({}, scalar)};
     phase.record.latents = draw_latents(Purpose::z_d, step);
     if (k == 0) {
       if (!joint) real_half(phase);
@@ -183,7 +183,7 @@ void AlternatingStep::run(const std::function<RealBatch()>& next_real, double de
   for (int64_t k = 0; k < objective.g_steps; ++k) {
     if (k > 0) finish_generator(deadline_s);
     const int64_t step = generator_optimizer_.steps_done();
-    Phase phase{{Player::generator, step, {}, {}, {}, {}, {}, {}, 0, 0}, at::zeros({}, scalar)};
+    Phase phase{{Player::generator, step, batch_.first_place, {}, {}, {}, {}, {}, {}, 0, 0}, at::zeros({}, scalar)};
     if (!setup_.tricks.reuse_fakes)
       fakes = make_fakes(draw_latents(Purpose::z_g, step), true);
     else if (k > 0)

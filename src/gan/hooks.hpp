@@ -32,7 +32,8 @@ class GradientSync {
 /// What one optimizer step of one network looked like; tensors of this rank's rows, scalars not yet summed over ranks.
 struct PhaseRecord {
   Player player;
-  int64_t step = 0;  // steps this network had done before
+  int64_t step = 0;         // steps this network had done before
+  int64_t first_place = 0;  // of this rank's first row in the global batch
   at::Tensor real, real_index, labels, latents;  // the discriminator's; the generator's only latents
   at::Tensor logit_real, logit_fake;
   double loss = 0;           // this rank's share of (1/N)·Σ; summed over ranks it is the global loss

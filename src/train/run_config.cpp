@@ -7,19 +7,24 @@
 namespace ganymede::train {
 namespace {
 
-const std::vector<std::pair<std::string, std::string>> exclusive_keys = {{"run.steps", "run.images"}, {"data.global_batch", "data.batch_per_rank"}};
+const config::ExclusiveKeys exclusive_keys = {{"run.steps", "run.images"}, {"data.global_batch", "data.batch_per_rank"}};
 
 template <typename C>
 config::Section section(const char* name, C& c) {
   return {name, [&c](config::Fields& fields) { describe(fields, c); }};
 }
 
-void check_alone(const RunConfig& c) {
-  if (c.run.steps.has_value() == c.run.images.has_value())
-    throw Error(Fault::recipe, "exactly one of run.steps and run.images must be set").remedy("add `steps = 5000` to [run]");
+// What concerns several keys, or the meaning of one.
+void check_together(const config::Source& source, const RunConfig& c, config::Mistakes& mistakes) {
+  const auto either = [&](const char* one, const char* other, bool has_one, bool has_other, const char* example) {
+    if (has_one && has_other) mistakes.add(source.where(other), fmt::format("{} and {} exclude each other; keep one of them", one, other));
+    if (!source.is_set(one) && !source.is_set(other)) mistakes.add("", fmt::format("one of {} and {} must be set, as in `{}`", one, other, example));
+  };
+  either("run.steps", "run.images", c.run.steps.has_value(), c.run.images.has_value(), "steps = 5000");
+  either("data.global_batch", "data.batch_per_rank", c.data.global_batch.has_value(), c.data.batch_per_rank.has_value(), "global_batch = 64");
   if (c.run.name.empty() || c.run.name.find_first_of("/\\ \t\n") != std::string::npos || c.run.name.front() == '.')
-    throw Error(Fault::recipe, "run.name = \"{}\" cannot be part of a folder's name", c.run.name).remedy("use letters, digits, '-' and '_'");
-  if (c.data.path.empty()) throw Error(Fault::recipe, "data.path is not set").remedy("set it to the folder that `ganymede data build` wrote");
+    mistakes.add(source.where("run.name"), fmt::format("run.name = \"{}\" cannot be part of a folder's name; use letters, digits, '-' and '_'", c.run.name));
+  if (!source.is_set("data.path")) mistakes.add("", "data.path is not set; name the folder that `ganymede data build` wrote");
 }
 
 bool may_change_on_resume(const std::string& key) {
@@ -74,8 +79,7 @@ config::Source parse_source(const std::string& text, const std::string& name, co
 
 RunConfig read_config(const config::Source& source) {
   RunConfig c;
-  config::read(source, sections(c));
-  check_alone(c);
+  config::read(source, sections(c), [&](config::Mistakes& mistakes) { check_together(source, c, mistakes); });
   return c;
 }
 

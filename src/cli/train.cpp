@@ -1,0 +1,86 @@
+// ganymede train: the main job.
+#include <cstdio>
+
+#include "cli/commands.hpp"
+#include "comm/launch.hpp"
+#include "comm/topology.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "report/run_reporter.hpp"
+#include "train/stop_signals.hpp"
+#include "train/trainer.hpp"
+
+namespace ganymede::cli {
+namespace {
+
+struct Options {
+  train::TrainRequest request;
+  std::string recipe, resume, out = "runs", device;
+  int ranks = 0;
+};
+
+int train_here(const train::TrainRequest& request) {
+  return with_ranks([&](comm::Communicator& communicator) {
+    storage::Hdf5Thread hdf5;
+    train::catch_stop_signals();
+    train::Trainer trainer(request, communicator, hdf5);
+    std::unique_ptr<report::RunReporter> reporter;
+    std::vector<train::Observer*> observers;
+    if (communicator.rank() == 0) {
+      reporter = std::make_unique<report::RunReporter>();
+      observers.push_back(reporter.get());
+    }
+    const auto outcome = trainer.run(observers);
+    communicator.barrier("end of training", Deadline::in(std::chrono::seconds(60)));
+    if (communicator.rank() == 0) {
+      if (outcome == train::Outcome::stopped)
+        log::info("stopped on request after a checkpoint; go on with `ganymede train --resume {}`", trainer.run_folder().string());
+      std::printf("run: %s\n", trainer.run_folder().c_str());
+      std::fflush(stdout);
+    }
+    return outcome == train::Outcome::finished ? 0 : static_cast<int>(Fault::stopped_early);
+  });
+}
+
+int run(Options options, const Program& program) {
+  if (options.recipe.empty() == options.resume.empty())
+    throw Error(Fault::usage, "train takes a recipe or --resume, and not both").remedy("ganymede train launch/recipes/mnist.toml");
+  if (!options.device.empty()) options.request.sets.push_back("run.device=\"" + options.device + "\"");
+  options.request.recipe = options.recipe;
+  options.request.resume = options.resume;
+  options.request.runs = options.out;
+  options.request.argv = program.argv;
+  const auto facts = comm::launcher_facts();
+  if (options.ranks > 1 && facts.size <= 1 && !facts.is_launched) {
+    std::vector<std::string> argv;
+    for (size_t i = 0; i < program.argv.size(); ++i) {
+      if (program.argv[i] == "--ranks") {
+        ++i;
+        continue;
+      }
+      if (!program.argv[i].starts_with("--ranks=")) argv.push_back(program.argv[i]);
+    }
+    comm::exec_mpirun(options.ranks, argv);
+  }
+  if (options.ranks > 0 && facts.is_launched && facts.size != options.ranks)
+    throw Error(Fault::usage, "--ranks {} under a launcher that started {}", options.ranks, facts.size).remedy("leave --ranks out under mpirun or srun");
+  return train_here(options.request);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Program& program) {
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("train", "train a recipe, or go on with a run");
+  command->add_option("recipe", options->recipe, "a TOML recipe");
+  command->add_option("--resume", options->resume, "a run folder (goes on in place) or a checkpoint folder (starts a new run there)");
+  command->add_option("--set", options->request.sets, "override one key: section.key=value")->expected(1)->take_all();
+  command->add_option("--out", options->out, "folder of runs")->capture_default_str();
+  command->add_option("--ranks", options->ranks, "start that many ranks on this host")->check(CLI::Range(1, 4096));
+  command->add_option("--device", options->device, "auto or cpu; the same as --set run.device");
+  command->footer("Examples:\n  ganymede train launch/recipes/mnist.toml --ranks 2 --set run.steps=500\n  mpirun -np 4 ganymede train launch/recipes/mnist.toml\n"
+                  "  ganymede train --resume runs/00000-mnist --set run.steps=8000");
+  command->callback([options, &program] { program.action = [options, &program] { return run(*options, program); }; });
+}
+
+}  // namespace ganymede::cli

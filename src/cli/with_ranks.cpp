@@ -1,0 +1,38 @@
+#include <ATen/Parallel.h>
+
+#include "cli/commands.hpp"
+#include "comm/connect.hpp"
+#include "comm/topology.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+
+namespace ganymede::cli {
+namespace {
+
+constexpr std::chrono::seconds set_up_deadline{120}, shut_down_deadline{60};
+
+}  // namespace
+
+int with_ranks(const std::function<int(comm::Communicator&)>& body) {
+  const auto communicator = comm::connect(Deadline::in(set_up_deadline));
+  log::set_rank(communicator->rank(), communicator->size());
+  const comm::Topology topology(communicator->hosts(), communicator->rank());
+  at::set_num_threads(topology.threads_for_rank());
+  try {
+    const int code = body(*communicator);
+    communicator->shut_down(Deadline::in(shut_down_deadline));
+    return code;
+  } catch (const comm::PeerError&) {
+    throw;
+  } catch (const Error& error) {
+    communicator->relay_failure(error);
+    throw;
+  } catch (const std::exception& error) {
+    communicator->relay_failure(Error(Fault::bug, "{}", error.what()));
+    throw;
+  }
+}
+
+bool is_first_process() { return comm::launcher_facts().rank == 0; }
+
+}  // namespace ganymede::cli

@@ -1,0 +1,196 @@
+#include "train/session.hpp"
+
+#include <ATen/ATen.h>
+
+#include "core/error.hpp"
+#include "storage/sha256.hpp"
+
+namespace ganymede::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where the names of files' groups meet the parts of a run (spec formats, model.h5).
+void put_network(State& state, const std::string& group, const nets::Network& network) {
+  for (const auto& item : network.named_parameters()) state.tensors[group + "/" + item.key()] = item.value().detach().clone(at::MemoryFormat::Contiguous);
+  for (const auto& item : network.named_buffers()) state.tensors[group + "/" + item.key()] = item.value().detach().clone(at::MemoryFormat::Contiguous);
+}
+
+void take(const State& state, const std::string& name, at::Tensor target) {
+  const auto found = state.tensors.find(name);
+  if (found == state.tensors.end()) throw Error(Fault::bad_data, "the checkpoint's {} lacks {}", "model.h5", name);
+  if (found->second.sizes() != target.sizes() || found->second.scalar_type() != target.scalar_type())
+    throw Error(Fault::bad_data, "{} in the checkpoint's model.h5 is {} {}, the recipe's network has {} {}", name, toString(found->second.scalar_type()),
+                fmt::join(found->second.sizes(), "x"), toString(target.scalar_type()), fmt::join(target.sizes(), "x"));
+  at::NoGradGuard no_graph;
+  target.copy_(found->second);
+}
+
+void take_network(const State& state, const std::string& group, nets::Network& network) {
+  for (const auto& item : network.named_parameters()) take(state, group + "/" + item.key(), item.value());
+  for (const auto& item : network.named_buffers()) take(state, group + "/" + item.key(), item.value());
+}
+
+std::string moments_group(gan::Player player) { return fmt::format("optimizer/{}", gan::name_of(player)); }
+
+void put_optimizer(State& state, gan::Player player, const parallel::FlatNetwork& flat, const gan::Optimizer& optimizer) {
+  const auto group = moments_group(player);
+  state.attributes[group]["step"] = optimizer.steps_done();
+  if (!optimizer.exp_avg().defined()) return;
+  for (const auto& slot : flat.slots()) {
+    state.tensors[group + "/exp_avg/" + slot.name] = flat.view(optimizer.exp_avg(), slot).clone(at::MemoryFormat::Contiguous);
+    state.tensors[group + "/exp_avg_sq/" + slot.name] = flat.view(optimizer.exp_avg_sq(), slot).clone(at::MemoryFormat::Contiguous);
+  }
+}
+
+void take_optimizer(const State& state, gan::Player player, const parallel::FlatNetwork& flat, gan::Optimizer& optimizer) {
+  const auto group = moments_group(player);
+  const auto attributes = state.attributes.find(group);
+  if (attributes == state.attributes.end() || !attributes->second.contains("step"))
+    throw Error(Fault::bad_data, "the checkpoint's model.h5 lacks the attribute step of {}", group);
+  optimizer.set_steps_done(std::get<int64_t>(attributes->second.at("step")));
+  if (!optimizer.exp_avg().defined()) return;
+  for (const auto& slot : flat.slots()) {
+    take(state, group + "/exp_avg/" + slot.name, flat.view(optimizer.exp_avg(), slot));
+    take(state, group + "/exp_avg_sq/" + slot.name, flat.view(optimizer.exp_avg_sq(), slot));
+  }
+}
+
+std::shared_ptr<nets::Network> typed(std::shared_ptr<nets::Network> network, gan::Precision precision) {
+  network->to(gan::scalar_type(precision));
+  return network;
+}
+
+std::string hash_of(const State& state) {
+  std::string bytes;
+  for (const auto& [name, tensor] : state.tensors) {
+    bytes += name;
+    bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
+  }
+  return storage::sha256_text(bytes);
+}
+
+}  // namespace
+
+fs::path resolve_data_path(const std::string& path, const fs::path& recipe_folder) {
+  const fs::path here = fs::absolute(path).lexically_normal();
+  if (fs::path(path).is_absolute() || fs::exists(here) || recipe_folder.empty()) return here;
+  const fs::path beside = fs::absolute(recipe_folder / path).lexically_normal();
+  return fs::exists(beside) ? beside : here;
+}
+
+nets::SampleShape sample_shape(const data::Manifest& manifest) {
+  const auto& shape = manifest.shape;
+  if (manifest.is_points()) return {true, 0, 0, 0, shape.at(0)};
+  return {false, shape.at(0), shape.at(1), shape.at(2), 0};
+}
+
+std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw) {
+  const auto manifest = data::read_manifest(config.data.path);
+  auto generator = typed(nets::make_generator(config.generator, config.latent, sample_shape(manifest)), config.run.precision);
+  take_network(model, raw ? "generator" : "average", *generator);
+  generator->eval();
+  return generator;
+}
+
+Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hdf5Thread& hdf5)
+    : config_(std::move(config)), communicator_(communicator), rng_(config_.run.seed), manifest_(data::read_manifest(config_.data.path)),
+      plan_(data::resolve_plan(config_.data, manifest_.samples, communicator.size(), communicator.rank())) {
+  // Fixed from here on: a resumed run keeps batch and streams whatever its number of ranks.
+  config_.data.global_batch = plan_.global_batch;
+  config_.data.batch_per_rank.reset();
+  config_.data.streams = plan_.streams;
+
+  const auto shape = sample_shape(manifest_);
+  const auto precision = config_.run.precision;
+  generator_ = typed(nets::make_generator(config_.generator, config_.latent, shape), precision);
+  discriminator_ = typed(nets::make_discriminator(config_.discriminator, shape), precision);
+  auto average = typed(nets::make_generator(config_.generator, config_.latent, shape), precision);
+  generator_->initialize(rng_, 0);
+  discriminator_->initialize(rng_, 1);
+  flat_generator_ = std::make_unique<parallel::FlatNetwork>(generator_, true);
+  flat_discriminator_ = std::make_unique<parallel::FlatNetwork>(discriminator_, true);
+  flat_average_ = std::make_unique<parallel::FlatNetwork>(average, false);
+  average_ = std::make_unique<gan::Average>(config_.average, average, flat_average_->weights().parameters, generator_, flat_generator_->weights().parameters);
+  average_->reset();
+
+  if (communicator.size() > 1 && config_.parallel.batch_norm == parallel::BatchNormScope::global) {
+    statistics_ = std::make_unique<parallel::GlobalStatistics>(communicator, config_.parallel.deadline_s, waits_);
+    generator_->share_statistics(statistics_.get());
+    discriminator_->share_statistics(statistics_.get());
+  }
+  reducer_ = std::make_unique<parallel::Reducer>(communicator, config_.parallel, *flat_generator_, *flat_discriminator_, waits_);
+  generator_optimizer_ = std::make_unique<gan::Optimizer>(config_.generator_optimizer, flat_generator_->weights());
+  discriminator_optimizer_ = std::make_unique<gan::Optimizer>(config_.discriminator_optimizer, flat_discriminator_->weights());
+  const gan::StepSetup setup{config_.objective, config_.tricks, config_.latent, precision, plan_.global_batch};
+  step_ = std::make_unique<gan::AlternatingStep>(setup, generator_, discriminator_, *reducer_, *generator_optimizer_, *discriminator_optimizer_, *average_, rng_);
+  reader_ = std::make_unique<data::Reader>(config_.data, manifest_, plan_, config_.run.seed, hdf5);
+  micro_rows(0);  // refuses an impossible objective.accumulate before the start
+}
+
+void Session::run_iteration() {
+  step_->run([this] { return next_real(); }, config_.parallel.deadline_s);
+}
+
+gan::RealBatch Session::next_real() {
+  const auto batch = reader_->next(Deadline::in(std::chrono::duration<double>(config_.parallel.deadline_s)));
+  gan::RealBatch real;
+  real.samples = data::to_network_input(batch, gan::scalar_type(config_.run.precision));
+  real.real_index = batch.real_index;
+  real.labels = batch.labels;
+  real.first_place = batch.first_place;
+  if (config_.objective.accumulate > 1) real.micro_rows = micro_rows(drawn_ / plan_.global_batch);
+  drawn_ += plan_.global_batch;
+  forwarded_samples_ += real.samples.size(0);
+  return real;
+}
+
+// Place i of stream v's share goes to micro-batch (v + i) mod a: a function of the global batch alone.
+std::vector<std::vector<int64_t>> Session::micro_rows(int64_t d_step) const {
+  const int64_t a = config_.objective.accumulate;
+  std::vector<std::vector<int64_t>> rows(a);
+  int64_t row = 0;
+  for (int64_t v = plan_.first_stream(); v < plan_.end_stream(); ++v) {
+    const int64_t share = plan_.count(v, d_step * plan_.global_batch);
+    for (int64_t i = 0; i < share; ++i) rows[(v + i) % a].push_back(row++);
+  }
+  for (const auto& micro : rows)
+    if (micro.empty())
+      throw Error(Fault::recipe, "objective.accumulate = {} leaves rank {} of {} without a sample in some micro-batch", a, communicator_.rank(),
+                  communicator_.size())
+          .remedy("lower it, or run fewer ranks");
+  return rows;
+}
+
+void Session::skip_to(int64_t images) {
+  drawn_ = images;
+  reader_->skip_to(images);
+}
+
+State Session::capture() const {
+  State state;
+  put_network(state, "generator", *generator_);
+  put_network(state, "discriminator", *discriminator_);
+  put_network(state, "average", *average_->network());
+  put_optimizer(state, gan::Player::generator, *flat_generator_, *generator_optimizer_);
+  put_optimizer(state, gan::Player::discriminator, *flat_discriminator_, *discriminator_optimizer_);
+  state.attributes["generator"]["prior"] = std::string(config_.latent.prior == nets::Prior::normal ? "normal" : "uniform");
+  state.attributes["generator"]["latent"] = config_.latent.size;
+  return state;
+}
+
+void Session::restore(const State& model) {
+  take_network(model, "generator", *generator_);
+  take_network(model, "discriminator", *discriminator_);
+  take_network(model, "average", *average_->network());
+  take_optimizer(model, gan::Player::generator, *flat_generator_, *generator_optimizer_);
+  take_optimizer(model, gan::Player::discriminator, *flat_discriminator_, *discriminator_optimizer_);
+}
+
+std::string Session::fingerprint() const {
+  return fmt::format("recipe {}\ndata set {}\nweights {}\ngenerator layout {}\ndiscriminator layout {}\n", storage::sha256_text(print_config(config_)),
+                     manifest_.sha256, hash_of(capture()), storage::sha256_text(flat_generator_->layout()),
+                     storage::sha256_text(flat_discriminator_->layout()));
+}
+
+}  // namespace ganymede::train

@@ -1,0 +1,81 @@
+// Everything one rank needs to train: networks, flat weights, optimizers, the alternating step and the stream of reals,
+// built in the one order that works. The loop around it is the Trainer's.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "comm/communicator.hpp"
+#include "core/rng.hpp"
+#include "core/state.hpp"
+#include "data/reader.hpp"
+#include "gan/alternating_step.hpp"
+#include "parallel/flat_network.hpp"
+#include "parallel/reducer.hpp"
+#include "storage/hdf5_thread.hpp"
+#include "train/run_config.hpp"
+
+namespace ganymede::train {
+
+/// The data set a recipe names, found relative to the current folder, then to the recipe; absolute afterwards.
+std::filesystem::path resolve_data_path(const std::string& path, const std::filesystem::path& recipe_folder);
+
+nets::SampleShape sample_shape(const data::Manifest& manifest);
+
+/// A generator with the average's (or the raw) weights of a checkpoint, in evaluation mode, on one process.
+std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw);
+
+class Session {
+ public:
+  /// Opens the data set named by config.data.path, resolves batch and streams and writes them back into config(). Local: no rank
+  /// is talked to. Throws Error: recipe, bad_data.
+  Session(RunConfig config, comm::Communicator& communicator, storage::Hdf5Thread& hdf5);
+
+  void run_iteration();
+  void settle() { step_->settle(config_.parallel.deadline_s); }
+
+  /// Call settle() first. Tensors are copies.
+  State capture() const;
+  void restore(const State& model);
+  /// What must be the same on every rank before the first step, one line each.
+  std::string fingerprint() const;
+
+  const RunConfig& config() const { return config_; }
+  const data::Manifest& manifest() const { return manifest_; }
+  const data::BatchPlan& plan() const { return plan_; }
+  gan::AlternatingStep& step() { return *step_; }
+  parallel::Reducer& reducer() { return *reducer_; }
+  parallel::FlatNetwork& flat(gan::Player player) { return player == gan::Player::generator ? *flat_generator_ : *flat_discriminator_; }
+  data::Reader& reader() { return *reader_; }
+  const Rng& rng() const { return rng_; }
+  const nets::Network& network(gan::Player player) const { return player == gan::Player::generator ? *generator_ : *discriminator_; }
+  nets::Network& average_network() { return *average_->network(); }
+  parallel::WaitTimes& waits() { return waits_; }
+  int64_t forwarded_samples() const { return forwarded_samples_; }  // reals this rank has shown to D
+  int64_t d_steps_done() const { return discriminator_optimizer_->steps_done(); }
+  int64_t g_steps_done() const { return generator_optimizer_->steps_done(); }
+  /// Moves the stream of reals to where `images` samples have been drawn.
+  void skip_to(int64_t images);
+
+ private:
+  gan::RealBatch next_real();
+  std::vector<std::vector<int64_t>> micro_rows(int64_t d_step) const;
+
+  RunConfig config_;
+  comm::Communicator& communicator_;
+  Rng rng_;
+  data::Manifest manifest_;
+  data::BatchPlan plan_;
+  parallel::WaitTimes waits_;
+  std::unique_ptr<parallel::GlobalStatistics> statistics_;
+  std::shared_ptr<nets::Network> generator_, discriminator_;
+  std::unique_ptr<parallel::FlatNetwork> flat_generator_, flat_discriminator_, flat_average_;
+  std::unique_ptr<parallel::Reducer> reducer_;
+  std::unique_ptr<gan::Optimizer> generator_optimizer_, discriminator_optimizer_;
+  std::unique_ptr<gan::Average> average_;
+  std::unique_ptr<gan::AlternatingStep> step_;
+  std::unique_ptr<data::Reader> reader_;
+  int64_t drawn_ = 0;  // reals drawn so far, all ranks
+  int64_t forwarded_samples_ = 0;
+};
+
+}  // namespace ganymede::train

@@ -1,0 +1,215 @@
+#include "train/trainer.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "train/agreement.hpp"
+#include "train/run_folder.hpp"
+#include "train/stop_signals.hpp"
+
+namespace ganymede::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t grid_samples = 64;
+
+double resident_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    long kib = 0;
+    if (std::sscanf(line.c_str(), "VmRSS: %ld kB", &kib) == 1) return static_cast<double>(kib) / 1024.0;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+// The first line that differs between two ranks' fingerprints.
+std::string first_difference(const std::string& a, const std::string& b) {
+  size_t start = 0;
+  while (start < a.size()) {
+    const size_t end = a.find('\n', start);
+    const auto line = a.substr(start, end - start);
+    const auto other = b.substr(std::min(start, b.size()), b.find('\n', std::min(start, b.size())) - start);
+    if (line != other) return fmt::format("{} against {}", line, other);
+    start = end + 1;
+  }
+  return "their lengths";
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, storage::Hdf5Thread& hdf5)
+    : communicator_(communicator), hdf5_(hdf5) {
+  agree(communicator, "reading the recipe", [&] { read_request(request, hdf5); });
+  agree(communicator, "setting up", [&] {
+    session_ = std::make_unique<Session>(requested_, communicator, hdf5);
+    dataset_sha256_ = session_->manifest().sha256;
+    last_step_ = total_steps(session_->config(), session_->plan().global_batch);
+    if (!start_from_) return;
+    const auto& counters = start_from_->counters;
+    if (counters.dataset_sha256 != dataset_sha256_)
+      throw Error(Fault::bad_data, "the data set at {} is not the one the run was started with", session_->config().data.path)
+          .cause("its manifest has SHA-256 {}, the checkpoint's says {}", dataset_sha256_, counters.dataset_sha256);
+    if (last_step_ < counters.step)
+      throw Error(Fault::recipe, "the run has done {} steps, and run.steps asks for {}", counters.step, last_step_).remedy("raise it with --set run.steps=…");
+    session_->restore(start_from_->model);
+    session_->skip_to(counters.images);
+    first_step_ = step_ = counters.step;
+    start_from_->model = {};
+  });
+  compare_fingerprints();
+  if (resume_in_place_) {
+    folder_ = *resume_in_place_;
+    reopen_run_folder(folder_, config(), request.argv, dataset_sha256_, communicator);
+  } else {
+    folder_ = make_run_folder(request.runs, config(), request.argv, dataset_sha256_, communicator);
+  }
+  checkpoints_ = std::make_unique<checkpoint::Writer>(folder_, config().checkpoint, communicator, hdf5);
+}
+
+void Trainer::read_request(const TrainRequest& request, storage::Hdf5Thread& hdf5) {
+  if (request.resume.empty()) {
+    requested_ = read_config(load_source(request.recipe, request.sets));
+    requested_.data.path = resolve_data_path(requested_.data.path, request.recipe.parent_path()).string();
+    return;
+  }
+  const auto found = checkpoint::find(request.resume);
+  start_from_ = checkpoint::load_newest(found, hdf5);
+  requested_ = config_for_resume(start_from_->recipe, request.sets);
+  if (!found.named_checkpoint) resume_in_place_ = fs::absolute(found.run).lexically_normal();
+}
+
+// Replicas that start apart stay apart: what must be equal is compared before the first step.
+void Trainer::compare_fingerprints() {
+  const auto all = communicator_.gather_texts(session_->fingerprint(), "comparing ranks before the start", deadline());
+  for (size_t r = 1; r < all.size(); ++r)
+    if (all[r] != all[0])
+      throw Error(Fault::launch, "ranks 0 on {} and {} on {} would not train the same: {}", communicator_.hosts()[0], r, communicator_.hosts()[r],
+                  first_difference(all[0], all[r]))
+          .remedy("give all ranks the same program, recipe and data set");
+}
+
+Outcome Trainer::run(const std::vector<Observer*>& observers) {
+  log::open_file(folder_ / "log" / fmt::format("rank-{}.log", communicator_.rank()));
+  log::debug("rank {} of {} on {}, {}, steps {} to {}", communicator_.rank(), communicator_.size(), communicator_.hosts()[communicator_.rank()],
+             communicator_.backend(), first_step_ + 1, last_step_);
+  if (communicator_.rank() == 0) {
+    const auto& c = config();
+    const RunFacts facts{c.run.name, folder_, first_step_, last_step_, session_->plan().global_batch, communicator_.size(), c.run.seed, resolved_recipe_sha256(c)};
+    for (auto* observer : observers) observer->on_start(facts);
+    if (first_step_ == 0 && c.log.samples_every_steps > 0) {
+      const auto shown = data::peek(c.data.path, grid_samples, c.run.seed, hdf5_);
+      for (auto* observer : observers) observer->on_samples("reals", data::to_network_input(shown.samples, at::kFloat), 0);
+    }
+  }
+  if (first_step_ == 0 && config().run.trace > 0) {
+    trace_ = std::make_unique<Trace>(folder_ / "trace.h5", *session_, communicator_, hdf5_);
+    session_->step().listen(trace_.get());
+  }
+  row_start_ = Clock::now();
+  bool go_on = step_ < last_step_;
+  while (go_on) go_on = one_iteration(observers);
+  session_->settle();
+  if (step_ > first_step_) save();
+  checkpoints_->finish(deadline());
+  log_totals();
+  if (communicator_.rank() == 0)
+    for (auto* observer : observers) observer->on_finish(step_);
+  return step_ < last_step_ ? Outcome::stopped : Outcome::finished;
+}
+
+// False when the run is over, or a stop was asked on any rank.
+bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
+  communicator_.check_peers();
+  if (stop_was_asked()) session_->reducer().ask_to_stop();
+  session_->run_iteration();
+  ++step_;
+  ++row_steps_;
+  const auto& log_config = config().log;
+  const bool is_last = step_ == last_step_;
+  if (trace_ && (step_ == config().run.trace || is_last)) {
+    session_->settle();
+    session_->step().listen(nullptr);
+    trace_->finish();
+    trace_.reset();
+  }
+  if (step_ == 1 || is_due(log_config.every_steps) || is_last) report(observers);
+  if (is_due(log_config.samples_every_steps) || (is_last && log_config.samples_every_steps > 0)) draw_samples(observers);
+  if (!is_last && is_due(config().checkpoint.every_steps)) save();
+  checkpoints_->poll(step_, deadline());
+  return !is_last && session_->reducer().stops_asked() == 0;
+}
+
+StatisticsRow Trainer::statistics() {
+  session_->settle();
+  const auto totals = session_->step().totals();
+  auto shares = at::tensor({totals.loss_d, totals.loss_g, totals.d_real, totals.d_fake}, at::kDouble);
+  communicator_.all_reduce_sum(shares, "statistics row", deadline());
+  const auto memory = communicator_.all_gather(at::tensor({resident_mib()}, at::kDouble), "resident memory", deadline());
+
+  const double n = static_cast<double>(row_steps_);
+  const double span_ms = std::chrono::duration<double, std::milli>(Clock::now() - row_start_).count();
+  auto& waits = session_->waits();
+  const int64_t global_batch = session_->plan().global_batch;
+  StatisticsRow row;
+  row.step = step_;
+  row.images = session_->d_steps_done() * global_batch;
+  row.epoch = static_cast<double>(row.images) / static_cast<double>(session_->manifest().samples);
+  const auto* share = shares.data_ptr<double>();
+  row.loss_d = share[0], row.loss_g = share[1], row.d_real = share[2], row.d_fake = share[3];
+  row.grad_norm_d = totals.grad_norm_d, row.grad_norm_g = totals.grad_norm_g;
+  row.lr_d = totals.lr_d, row.lr_g = totals.lr_g;
+  row.step_ms = span_ms / n;
+  row.data_wait_ms = session_->reader().take_wait_ms() / n;
+  row.comm_exposed_ms = waits.exposed_ms / n;
+  row.stat_wait_ms = waits.statistics_ms / n;
+  row.images_per_s = static_cast<double>(global_batch * config().objective.d_steps) * n / (span_ms / 1e3);
+  row.rss_mib = memory.max().item<double>();
+  waits = {};
+  row_steps_ = 0;
+  row_start_ = Clock::now();
+  return row;
+}
+
+void Trainer::report(const std::vector<Observer*>& observers) {
+  const auto row = statistics();
+  if (communicator_.rank() != 0) return;
+  for (auto* observer : observers) observer->on_statistics(row);
+}
+
+// The average's weights and running statistics are the same everywhere: rank 0 draws alone.
+void Trainer::draw_samples(const std::vector<Observer*>& observers) {
+  session_->settle();
+  if (communicator_.rank() != 0) return;
+  at::NoGradGuard no_graph;
+  const auto type = gan::scalar_type(config().run.precision);
+  if (!sample_latents_.defined())
+    sample_latents_ = nets::latents(session_->rng(), config().latent, Draw{Purpose::eval, 0, 0}, 0, grid_samples, type);
+  const auto pictures = session_->average_network().forward(sample_latents_).to(at::kFloat);
+  for (auto* observer : observers) observer->on_samples(fmt::format("step-{:06}", step_), pictures, step_);
+}
+
+void Trainer::save() {
+  session_->settle();
+  checkpoint::Snapshot snapshot;
+  const auto& c = config();
+  snapshot.counters = {step_, session_->d_steps_done(), session_->g_steps_done(), session_->d_steps_done() * session_->plan().global_batch,
+                       communicator_.size(), c.run.seed, resolved_recipe_sha256(c), dataset_sha256_};
+  if (communicator_.rank() == 0) snapshot.model = session_->capture();
+  snapshot.model.attributes[""] = {{"format", std::string("ganymede-model")}, {"version", int64_t{1}}};
+  snapshot.recipe = print_config(c);
+  checkpoints_->start(std::move(snapshot), deadline());
+}
+
+void Trainer::log_totals() {
+  const auto sent = communicator_.traffic().sent_bytes;
+  log::debug("forwarded samples: {}", session_->forwarded_samples());
+  log::debug("sent bytes: statistics {}, control {}, gradients {}, replay {}", sent[0], sent[1], sent[2], sent[3]);
+}
+
+}  // namespace ganymede::train

@@ -1,0 +1,2 @@
+ganymede_test(nets/architectures_test.cpp LINKS nets)
+ganymede_test(nets/batch_norm_test.cpp LINKS parallel)
