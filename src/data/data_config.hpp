@@ -1,0 +1,25 @@
+// [data] of a recipe: which data set, how large a batch, and how it is read.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ganymede::config {
+class Fields;
+}
+
+namespace ganymede::data {
+
+struct DataConfig {
+  std::string path;                        // the data set's folder
+  std::optional<int64_t> global_batch;     // samples of a step over all ranks; exactly one of the two is given
+  std::optional<int64_t> batch_per_rank;   // weak scaling
+  std::optional<int64_t> streams;          // default: min(N, 64), or R · min(b, 16)
+  int64_t window = 4;                      // pieces that a stream shuffles together
+  int64_t cache_mib = 2048;                // a data set that fits is kept in memory as stored
+  int64_t prefetch = 4;                    // batches read ahead
+};
+
+void describe(config::Fields& fields, DataConfig& c);
+
+}  // namespace ganymede::data
