@@ -1,5 +1,6 @@
 """Stopping and going on: step 37 of 80 on 2 ranks equals the uninterrupted run bit for bit; on 3 ranks it meets the EQ tolerance."""
 import json
+import tempfile
 import unittest
 
 import program
@@ -12,14 +13,15 @@ class Resume(program.ProgramTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.shared = {}
+        cls.shared_folder = tempfile.TemporaryDirectory(prefix="ganymede-test-")
+        cls.addClassCleanup(cls.shared_folder.cleanup)
 
     def uninterrupted(self, network, precision):
         """One run of 80 steps that also keeps its checkpoint of step 37; made once per network and precision."""
         key = (network, precision)
         if key not in self.shared:
-            folder = program.DATA / "resume" / f"{network}-{precision}"
             recipe = self.recipe(network, run__steps=STEPS, run__precision=precision, checkpoint__every_steps=STOP)
-            self.shared[key] = program.train(recipe, folder, 2)
+            self.shared[key] = program.train(recipe, self.shared_folder.name, 2)
         return self.shared[key]
 
     def check_equal(self, run, whole, first_step=1):
@@ -75,12 +77,13 @@ class Resume(program.ProgramTest):
         content = bytearray(damaged.read_bytes())
         content[len(content) // 2] ^= 1
         damaged.write_bytes(content)
+        named = program.ganymede("train", "--resume", damaged.parent, "--out", self.folder / "other", *program.settings(run__steps=22))
+        self.assertEqual(named.code, 65, str(named))
+        self.assertIn("model.h5", named.err)
         result = program.must(program.ganymede("train", "--resume", run, *program.settings(run__steps=22)))
         self.assertIn("step-000020", result.err)
         self.assertEqual(list(program.stats(run)), list(range(1, 23)))
-        direct = program.ganymede("train", "--resume", damaged.parent, "--out", self.folder / "other")
-        if (run / "checkpoints" / "step-000020").exists() and damaged.read_bytes() == bytes(content):
-            self.assertEqual(direct.code, 65, str(direct))
+        self.assertEqual(program.latest_checkpoint(run).name, "step-000022")
 
     def test_only_some_keys_may_change(self):
         run = program.train(self.recipe("ring", run__steps=3), self.folder / "runs")

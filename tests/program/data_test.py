@@ -1,0 +1,155 @@
+"""Data sets: what `data build`, `synth`, `stat` and `peek` write, read back with h5py."""
+import hashlib
+import json
+import pathlib
+import shutil
+import struct
+import unittest
+
+import h5py
+import numpy as np
+
+import program
+
+
+def read_idx(folder):
+    import gzip
+    images = gzip.open(folder / "train-images-idx3-ubyte.gz").read()
+    labels = gzip.open(folder / "train-labels-idx1-ubyte.gz").read()
+    count = struct.unpack(">I", images[4:8])[0]
+    return np.frombuffer(images, np.uint8, offset=16).reshape(count, 28, 28), np.frombuffer(labels, np.uint8, offset=8)
+
+
+def read_shards(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    samples, labels = [], []
+    for entry in manifest["shards"]:
+        with h5py.File(folder / entry["file"]) as file:
+            samples.append(file["samples"][()])
+            if "labels" in file:
+                labels.append(file["labels"][()])
+    return manifest, np.concatenate(samples), np.concatenate(labels) if labels else None
+
+
+class Build(program.ProgramTest):
+    def build(self, name, *arguments):
+        program.must(program.ganymede("data", "build", program.DATA / "idx", self.folder / name, *arguments))
+        return self.folder / name
+
+    def test_shards_hold_the_images_and_the_manifest_describes_them(self):
+        folder = program.DATA / "mnist-28"
+        manifest, samples, labels = read_shards(folder)
+        images, truth = read_idx(program.DATA / "idx")
+        self.assertTrue(np.array_equal(samples[..., 0], images))
+        self.assertTrue(np.array_equal(labels, truth))
+        self.assertEqual((manifest["format"], manifest["version"], manifest["type"]), ("ganymede-dataset", 1, "image"))
+        self.assertEqual((manifest["shape"], manifest["dtype"], manifest["samples"]), ([28, 28, 1], "uint8", program.SAMPLES))
+        self.assertEqual(manifest["counts"], np.bincount(truth, minlength=10).tolist())
+        self.assertEqual(len(manifest["classes"]), 10)
+        self.assertIsNone(manifest["attributes"])
+        self.assertEqual(len(manifest["range"]), 2)
+        self.assertGreater(len(manifest["shards"]), 1, "--shard-mib 1 splits 1.1 MiB")
+        for entry in manifest["shards"]:
+            content = (folder / entry["file"]).read_bytes()
+            self.assertEqual((len(content), hashlib.sha256(content).hexdigest()), (entry["bytes"], entry["sha256"]))
+            with h5py.File(folder / entry["file"]) as file:
+                self.assertEqual((file.attrs["format"], file.attrs["version"], file.attrs["layout"], file.attrs["classes"]), ("ganymede-shard", 1, "NHWC", 10))
+                self.assertEqual((file["samples"].dtype, file["labels"].dtype), (np.uint8, np.int32))
+                self.assertEqual(file["samples"].shape[0], entry["samples"])
+                if file["samples"].chunks:
+                    self.assertEqual(file["samples"].chunks, (min(-(-2 ** 20 // 784), entry["samples"]), 28, 28, 1))
+
+    def test_building_twice_gives_the_same_bytes(self):
+        first, second = (json.loads((self.build(name) / "manifest.json").read_text()) for name in ("a", "b"))
+        self.assertEqual([entry["sha256"] for entry in first["shards"]], [entry["sha256"] for entry in second["shards"]])
+
+    def test_size_and_fit(self):
+        images, _ = read_idx(program.DATA / "idx")
+        padded = read_shards(self.build("pad", "--size", 32, "--fit", "pad"))[1][..., 0]
+        self.assertTrue(np.array_equal(padded[:, 2:30, 2:30], images))
+        self.assertEqual(int(padded.sum()), int(images.sum(dtype=np.int64)))
+        cropped = read_shards(self.build("crop", "--size", 20, "--fit", "crop"))[1]
+        self.assertEqual(cropped.shape[1:], (20, 20, 1))
+        resized = read_shards(self.build("resize", "--size", 64, "--fit", "resize"))[1]
+        self.assertEqual(resized.shape[1:], (64, 64, 1))
+        self.assertLess(abs(resized.mean() - images.mean()), 2, "resizing keeps the brightness")
+
+    def test_compressed_shards_hold_the_same(self):
+        folder = self.build("deflate", "--compress", "deflate")
+        self.assertTrue(np.array_equal(read_shards(folder)[1], read_shards(program.DATA / "mnist-28")[1]))
+        size = sum(path.stat().st_size for path in folder.glob("*.h5"))
+        self.assertLess(size, program.SAMPLES * 784 * 0.6)
+
+    def test_a_run_on_compressed_shards_is_the_same_run(self):
+        whole = self.build("plain", "--shard-mib", 64)
+        packed = self.build("packed", "--shard-mib", 64, "--compress", "deflate")
+        runs = [program.train(self.recipe("dcgan28", run__steps=2, data=str(folder), data__cache_mib=0), self.folder / "runs") for folder in (whole, packed)]
+        self.assert_bitwise(program.model(runs[0]), program.model(runs[1]))
+
+    def test_no_labels(self):
+        manifest, _, labels = read_shards(self.build("bare", "--no-labels"))
+        self.assertIsNone(labels)
+        self.assertIsNone(manifest["classes"])
+
+    def test_the_test_split(self):
+        program.write_idx(self.folder / "source", 30, "t10k")
+        program.must(program.ganymede("data", "build", self.folder / "source", self.folder / "out", "--split", "test"))
+        self.assertEqual(read_shards(self.folder / "out")[0]["samples"], 30)
+
+    def test_the_shipped_mnist_is_whole(self):
+        sums = dict(reversed(line.split()[:2]) for line in (program.ROOT / "datasets" / "mnist" / "SHA256SUMS").read_text().splitlines() if line.strip())
+        files = sorted((program.ROOT / "datasets" / "mnist").glob("*.gz"))
+        self.assertEqual(len(files), 4)
+        for path in files:
+            self.assertEqual(hashlib.sha256(path.read_bytes()).hexdigest(), sums[path.name])
+
+
+class Describe(program.ProgramTest):
+    def test_ring_is_eight_gaussians(self):
+        manifest, points, labels = read_shards(program.DATA / "ring")
+        self.assertEqual((manifest["type"], manifest["shape"], points.dtype), ("points", [2], np.float32))
+        angles = np.arange(8) * np.pi / 4
+        centres = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        distance = np.linalg.norm(points[:, None] - centres, axis=2)
+        mode = distance.argmin(axis=1)
+        self.assertLess(np.abs(np.bincount(mode, minlength=8) / len(points) - 0.125).max(), 4 * np.sqrt(0.125 / len(points)) + 1e-9)
+        self.assertLess(abs((points - centres[mode]).std() / 0.1 - 1), 0.05)
+        self.assertAlmostEqual((distance.min(axis=1) <= 0.3).mean(), 0.9889, delta=0.005)
+
+    def test_stat_as_json(self):
+        images, truth = read_idx(program.DATA / "idx")
+        row = json.loads(program.must(program.ganymede("data", "stat", program.DATA / "mnist-28", "--json")).out)
+        self.assertEqual((row["samples"], row["shape"]), (program.SAMPLES, [28, 28, 1]))
+        self.assertEqual(row["counts"], np.bincount(truth, minlength=10).tolist())
+        for key, value in (("mean", images.mean()), ("std", images.std())):
+            self.assertLess(abs(np.ravel(row[key])[0] - value), 1e-6 * value, key)
+        self.assertEqual(row["bytes"], sum(path.stat().st_size for path in pathlib.Path(program.DATA / "mnist-28").glob("*.h5")))
+        self.assertIn("1500", program.must(program.ganymede("data", "stat", program.DATA / "mnist-28")).out.replace(",", ""))
+
+    def test_peek_draws_a_sheet(self):
+        picture = self.folder / "sheet.png"
+        program.must(program.ganymede("data", "peek", program.DATA / "mnist-28", "-o", picture))
+        self.assertEqual(picture.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+
+    def test_files_written_by_h5py_are_taken_in_with_link(self):
+        folder = self.folder / "mine"
+        folder.mkdir()
+        images, labels = read_idx(program.DATA / "idx")
+        with h5py.File(folder / "digits.h5", "w") as file:
+            file["samples"], file["labels"] = images[:400, :, :, None], labels[:400].astype(np.int32)
+            file.attrs.update({"format": "ganymede-shard", "version": 1, "layout": "NHWC", "classes": 10})
+        program.must(program.ganymede("data", "build", folder, "--format", "h5", "--link"))
+        self.assertEqual(sorted(path.name for path in folder.iterdir()), ["digits.h5", "manifest.json"])
+        linked = program.train(self.recipe("dcgan28", run__steps=2, data=str(folder)), self.folder / "runs")
+        self.assertTrue((linked / "LATEST").exists())
+        again = program.ganymede("data", "build", folder, "--format", "h5", "--link")
+        self.assertEqual(again.code, 73, str(again))
+
+    def test_a_data_set_may_move(self):
+        moved = self.folder / "moved"
+        shutil.copytree(program.DATA / "ring", moved)
+        program.must(program.ganymede("data", "stat", moved))
+
+
+if __name__ == "__main__":
+    unittest.main()

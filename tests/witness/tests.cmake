@@ -1,0 +1,4 @@
+# The witnesses are tested themselves, without the program.
+foreach(name philox reference_nets trace_replay)
+  ganymede_script_test(witness/${name} LABELS witness TIMEOUT_S 120 COMMAND ${GANYMEDE_PYTHON} tests/witness/${name}_test.py)
+endforeach()
