@@ -10,7 +10,7 @@
 #include <chrono>
 #include <random>
 
-#include "comm/checks_of_communicators.cpp"  // one more translation unit would cost a target of its own
+#include "comm/communicator_checks.hpp"
 #include "comm/solo.hpp"
 
 namespace ganymede {

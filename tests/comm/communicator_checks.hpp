@@ -1,24 +1,28 @@
-#include "comm/checks_of_communicators.hpp"
-
+// What every backend must do, written once: called with ranks as threads and with ranks as MPI processes. Each function is
+// collective and reports through GoogleTest on every rank.
+#pragma once
 #include <gtest/gtest.h>
 
 #include <ATen/ATen.h>
 
 #include <chrono>
+#include <cmath>
+#include <cstring>
 #include <random>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
 
 namespace ganymede::test {
-namespace {
-
-using namespace std::chrono_literals;
 using comm::Channel;
 using comm::Communicator;
 using comm::Work;
 
-Deadline soon() { return Deadline::in(60s); }
+inline Deadline soon() { return Deadline::in(std::chrono::seconds(60)); }
 
 /// Every rank can compute every rank's values: random bits from (rank, element count, salt).
-at::Tensor values_of(int rank, int64_t elements, at::ScalarType type, uint64_t salt = 0) {
+inline at::Tensor values_of(int rank, int64_t elements, at::ScalarType type, uint64_t salt = 0) {
   std::mt19937_64 random(static_cast<uint64_t>(rank) * 1000003 + static_cast<uint64_t>(elements) * 7919 + salt);
   at::Tensor values = at::empty({elements}, at::kDouble);
   for (int64_t i = 0; i < elements; ++i) {
@@ -31,7 +35,7 @@ at::Tensor values_of(int rank, int64_t elements, at::ScalarType type, uint64_t s
 }
 
 /// The definition: ((x_0 + x_1) + x_2) + …, bfloat16 in float32 with one rounding.
-at::Tensor sum_of(int ranks, int64_t elements, at::ScalarType type, uint64_t salt = 0) {
+inline at::Tensor sum_of(int ranks, int64_t elements, at::ScalarType type, uint64_t salt = 0) {
   const bool is_bf16 = type == at::kBFloat16;
   at::Tensor sum = values_of(0, elements, type, salt).to(is_bf16 ? at::kFloat : type);
   for (int r = 1; r < ranks; ++r) sum = sum + values_of(r, elements, type, salt).to(sum.scalar_type());
@@ -39,13 +43,12 @@ at::Tensor sum_of(int ranks, int64_t elements, at::ScalarType type, uint64_t sal
 }
 
 /// Equal bits, NaN and signed zero included.
-bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+inline bool same_bits(const at::Tensor& a, const at::Tensor& b) {
   return a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() && (a.numel() == 0 || std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0);
 }
 
-}  // namespace
-
-void check_sums(Communicator& comm) {
+/// Sizes from none to several pieces, all types, each channel: exact against the sum in rank order computed here, and repeatable.
+inline void check_sums(Communicator& comm) {
   for (const int64_t elements : {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{1000}, int64_t{5003}, int64_t{65537}, (int64_t{1} << 20) + 5}) {
     for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kLong, at::kBFloat16}) {
       const at::Tensor expected = sum_of(comm.size(), elements, type);
@@ -59,7 +62,8 @@ void check_sums(Communicator& comm) {
   }
 }
 
-void check_statistics_among_gradients(Communicator& comm) {
+/// Statistics issued while large gradients are in flight.
+inline void check_statistics_among_gradients(Communicator& comm) {
   constexpr int64_t big = 3 * (int64_t{1} << 20) + 1;
   for (int round = 0; round < 3; ++round) {
     std::vector<at::Tensor> gradients;
@@ -82,7 +86,7 @@ void check_statistics_among_gradients(Communicator& comm) {
   }
 }
 
-void check_many_outstanding(Communicator& comm) {
+inline void check_many_outstanding(Communicator& comm) {
   std::vector<at::Tensor> tensors;
   std::vector<Work> works;
   for (int i = 0; i < 1500; ++i) {  // more than there are tags for one channel
@@ -94,7 +98,7 @@ void check_many_outstanding(Communicator& comm) {
   for (size_t i = 0; i < works.size(); ++i) EXPECT_TRUE(same_bits(tensors[i], sum_of(comm.size(), tensors[i].numel(), at::kFloat, i))) << i;
 }
 
-void check_gather_broadcast_barrier(Communicator& comm) {
+inline void check_gather_broadcast_barrier(Communicator& comm) {
   for (const int64_t elements : {0, 1, 5, 4096, 300001}) {
     const at::Tensor all = comm.all_gather(values_of(comm.rank(), elements, at::kFloat).reshape({elements, 1}), "gathered", soon());
     EXPECT_EQ(all.sizes(), at::IntArrayRef({comm.size(), elements, 1}));
@@ -108,7 +112,7 @@ void check_gather_broadcast_barrier(Communicator& comm) {
   }
 }
 
-void check_exchange(Communicator& comm) {
+inline void check_exchange(Communicator& comm) {
   // From r to s go (r + 2 s) elements, nothing where r + s is a multiple of 3, and once many pieces.
   const auto elements = [](int from, int to) { return from == 0 && to == 1 ? int64_t{1} << 20 : int64_t{from + 2 * to}; };
   const auto goes = [](int from, int to) { return (from + to) % 3 != 0; };
@@ -124,7 +128,7 @@ void check_exchange(Communicator& comm) {
   }
 }
 
-void check_texts(Communicator& comm) {
+inline void check_texts(Communicator& comm) {
   const auto text_of = [](int rank) { return rank == 0 ? std::string() : std::string(rank == 1 ? 400000 : rank * 11, static_cast<char>('a' + rank % 26)); };
   const auto texts = comm.gather_texts(text_of(comm.rank()), "texts", soon());
   ASSERT_EQ(static_cast<int>(texts.size()), comm.size());
@@ -133,7 +137,7 @@ void check_texts(Communicator& comm) {
   EXPECT_FALSE(comm.hosts()[0].empty());
 }
 
-void check_split(Communicator& comm) {
+inline void check_split(Communicator& comm) {
   for (int round = 0; round < 2; ++round) {
     const auto part = comm.split(comm.rank() % 2, "odd and even", soon());
     EXPECT_EQ(part->size(), (comm.size() + 1 - comm.rank() % 2) / 2);
@@ -155,7 +159,7 @@ void check_split(Communicator& comm) {
   }
 }
 
-void check_traffic(Communicator& comm) {
+inline void check_traffic(Communicator& comm) {
   comm.barrier("before counting", soon());
   const auto before = comm.traffic();
   at::Tensor small = at::ones({10}, at::kFloat), large = at::ones({1 << 20}, at::kFloat);
@@ -169,7 +173,8 @@ void check_traffic(Communicator& comm) {
   EXPECT_NEAR(static_cast<double>(after.sent_bytes[2] - before.sent_bytes[2]), share, 256.0 * 1024 * static_cast<double>(peers));
 }
 
-void check_random_program(Communicator& comm, uint64_t seed) {
+/// A random program of operations, the same on all ranks, waited for in random order.
+inline void check_random_program(Communicator& comm, uint64_t seed) {
   SCOPED_TRACE("random program, seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   struct Pending {
