@@ -1,0 +1,71 @@
+// A program that fails in one of the ways the engine must survive; failure_relay_test.py starts it under mpirun and reads what each
+// rank printed and the exit code. Its main does what the command's main does: print an own failure, relay it, leave with its code.
+#include <ATen/ATen.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+#include "comm/connect.hpp"
+#include "core/log.hpp"
+
+namespace ganymede {
+namespace {
+
+using comm::Channel;
+using comm::Communicator;
+
+void fail(Communicator& comm, const std::string& how) {
+  const Deadline late = Deadline::in(std::chrono::seconds(60));
+  at::Tensor x = at::ones({1 << 20});
+  comm.all_reduce_sum(x, "before", late);
+  const bool is_culprit = comm.rank() == 1;
+  if (how == "throw") {
+    if (is_culprit) throw Error(Fault::bad_data, "shard-00003.h5 is cut").remedy("copy it again");
+    comm.all_reduce_sum(x, "gradient", late, Channel::gradients);
+  } else if (how == "throw-in-the-middle") {
+    // The culprit's own part of a large sum is under way when it fails.
+    const comm::Work work = comm.all_reduce_sum_async(x, "gradient", late, Channel::gradients);
+    if (is_culprit) throw Error(Fault::numeric, "loss is NaN at step 7");
+    work.wait();
+    comm.barrier("next step", late);
+  } else if (how == "compute") {
+    if (is_culprit) throw Error(Fault::cannot_write, "no space left");
+    while (!late.has_passed()) comm.check_peers();
+  } else if (how == "late") {
+    if (is_culprit) {
+      while (!late.has_passed()) comm.check_peers();
+    }
+    comm.all_reduce_sum(x, "discriminator bucket 2", Deadline::in(comm.rank() == 0 ? std::chrono::duration<double>(0.5) : std::chrono::seconds(60)));
+  } else if (how == "mismatch") {
+    at::Tensor y = at::ones({is_culprit ? 30000 : 20000});
+    comm.all_reduce_sum(y, "bucket", late);
+  } else if (how == "none") {
+    comm.shut_down(late);
+    return;
+  }
+  throw Error(Fault::bug, "unreachable, or an unknown way to fail: '{}'", how);
+}
+
+int run(const std::string& how) {
+  std::unique_ptr<Communicator> comm;
+  try {
+    comm = comm::connect(Deadline::in(std::chrono::seconds(30)));
+    log::set_rank(comm->rank(), comm->size());
+    fail(*comm, how);
+    return 0;
+  } catch (const comm::PeerError& error) {
+    std::printf("heard by rank %d: %s\n", comm->rank(), error.what());
+    std::fflush(stdout);
+    return error.exit_code();
+  } catch (const Error& error) {
+    log::error("{}", error.what());
+    if (comm) comm->relay_failure(error);
+    return error.exit_code();
+  }
+}
+
+}  // namespace
+}  // namespace ganymede
+
+int main(int argc, char** argv) { return ganymede::run(argc > 1 ? argv[1] : "none"); }

@@ -1,0 +1,135 @@
+// What a launcher's environment says, and the command line of `--ranks n`.
+#include "comm/launch.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "comm/connect.hpp"
+#include "comm/topology.hpp"
+#include "core/error.hpp"
+
+namespace ganymede::comm {
+
+using Launcher = LauncherFacts::Launcher;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// Replaces all of a launcher's variables for the life of the object.
+class LauncherEnvironment {
+ public:
+  explicit LauncherEnvironment(const std::map<std::string, std::string>& variables) {
+    for (const char* name : names) {
+      if (const char* value = std::getenv(name)) before_[name] = value;
+      unsetenv(name);
+    }
+    for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
+  }
+  ~LauncherEnvironment() {
+    for (const char* name : names) unsetenv(name);
+    for (const auto& [name, value] : before_) setenv(name.c_str(), value.c_str(), 1);
+  }
+
+ private:
+  static constexpr const char* names[] = {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "SLURM_STEP_ID",
+                                          "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_PROCID", "OMP_NUM_THREADS"};
+  std::map<std::string, std::string> before_;
+};
+
+TEST(LauncherFacts, FromTheEnvironment) {
+  struct Case {
+    std::map<std::string, std::string> variables;
+    Launcher launcher;
+    int rank, size;
+  };
+  for (const Case& one : {
+           Case{{}, Launcher::none, 0, 1},
+           Case{{{"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_RANK", "3"}, {"SLURM_STEP_ID", "0"}, {"SLURM_NTASKS", "8"}}, Launcher::open_mpi, 3, 4},
+           Case{{{"PMI_SIZE", "2"}, {"PMI_RANK", "1"}}, Launcher::hydra, 1, 2},
+           Case{{{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "6"}, {"SLURM_NTASKS", "8"}, {"SLURM_PROCID", "5"}, {"PMIX_RANK", "5"}}, Launcher::slurm_step, 5, 6},
+           Case{{{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "6"}, {"SLURM_PROCID", "5"}}, Launcher::slurm_bare, 5, 6},
+           Case{{{"SLURM_NTASKS", "8"}}, Launcher::slurm_job, 0, 8},
+           Case{{{"OMPI_COMM_WORLD_SIZE", "many"}}, Launcher::none, 0, 1},
+       }) {
+    LauncherEnvironment environment(one.variables);
+    const LauncherFacts facts = launcher_facts();
+    EXPECT_EQ(facts.launcher, one.launcher);
+    EXPECT_EQ(facts.rank, one.rank);
+    EXPECT_EQ(facts.size, one.size);
+  }
+}
+
+TEST(LauncherFacts, RanksThatStayAloneAreAnError) {
+  EXPECT_NO_THROW(check_launch({Launcher::none, 0, 1}, 1));
+  EXPECT_NO_THROW(check_launch({Launcher::slurm_step, 0, 4}, 4));
+  for (const Launcher launcher : {Launcher::slurm_step, Launcher::slurm_bare, Launcher::slurm_job, Launcher::hydra, Launcher::open_mpi}) {
+    try {
+      check_launch({launcher, 0, 4}, 1);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 69);
+      const bool is_slurm = launcher != Launcher::hydra && launcher != Launcher::open_mpi;
+      EXPECT_THAT(error.what(), HasSubstr(is_slurm ? "srun --mpi=pmix" : "mpirun -np 4"));
+    }
+  }
+}
+
+TEST(Connect, IsSoloWithoutALauncher) {
+  LauncherEnvironment environment({});
+  EXPECT_EQ(connect(Deadline::in(std::chrono::seconds(10)))->backend(), "solo");
+}
+
+TEST(Topology, SharesCoresAmongRanksThatShareThem) {
+  LauncherEnvironment environment({});
+  Topology topology{.local_rank = 0, .ranks_on_host = 4, .ranks_on_our_cores = 4, .cores = 16};
+  EXPECT_EQ(topology.threads_for_rank(), 4);
+  topology.ranks_on_our_cores = 1;  // the launcher bound each rank to cores of its own
+  EXPECT_EQ(topology.threads_for_rank(), 16);
+  topology.ranks_on_our_cores = 32;
+  EXPECT_EQ(topology.threads_for_rank(), 1);
+  setenv("OMP_NUM_THREADS", "7", 1);
+  EXPECT_EQ(topology.threads_for_rank(), 7);
+}
+
+TEST(Launch, CommandLine) {
+  const auto fits = mpirun_command(2, 2, {"/x/ganymede", "train", "a b.toml"});
+  EXPECT_EQ(fits.front(), "mpirun");
+  EXPECT_THAT(fits, Not(Contains("--oversubscribe")));
+  EXPECT_EQ(std::vector<std::string>(fits.end() - 3, fits.end()), (std::vector<std::string>{"/x/ganymede", "train", "a b.toml"}));
+  EXPECT_THAT(mpirun_command(3, 2, {"x"}), Contains("--oversubscribe"));
+}
+
+/// Exit code of a child that replaces itself by mpirun.
+int exit_code_under_mpirun(int ranks, const std::vector<std::string>& program) {
+  const pid_t child = fork();
+  if (child == 0) {
+    try {
+      exec_mpirun(ranks, program);
+    } catch (const Error& error) {
+      _exit(error.exit_code());
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(Launch, KeepsTheProgramsExitCode) {
+  LauncherEnvironment environment({});
+  EXPECT_EQ(exit_code_under_mpirun(3, {"/bin/sh", "-c", "test \"$OMPI_COMM_WORLD_SIZE\" = 3 && test -n \"$OMP_NUM_THREADS\""}), 0);
+  EXPECT_EQ(exit_code_under_mpirun(2, {"/bin/sh", "-c", "exit 65"}), 65);
+}
+
+TEST(Launch, WithoutMpirunIsALaunchFailure) {
+  const std::string path = std::getenv("PATH");
+  setenv("PATH", "/nonexistent", 1);
+  EXPECT_EQ(exit_code_under_mpirun(2, {"x"}), 69);
+  setenv("PATH", path.c_str(), 1);
+}
+
+}  // namespace ganymede::comm
