@@ -71,4 +71,10 @@ void write_file_atomically(const std::filesystem::path& file, std::string_view b
   }
 }
 
+void remove_leftovers(const std::filesystem::path& folder) {
+  std::error_code problem;  // what cannot be listed or removed does no harm
+  for (const auto& entry : std::filesystem::directory_iterator(folder, problem))
+    if (entry.path().filename().string().starts_with(".tmp-") && entry.is_regular_file(problem)) std::filesystem::remove(entry.path(), problem);
+}
+
 }  // namespace ganymede::report

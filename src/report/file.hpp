@@ -14,4 +14,7 @@ void write_all(int descriptor, std::string_view bytes, const std::filesystem::pa
 /// Writes a temporary file beside `file`, syncs it, renames it, syncs the folder. Nothing is left behind on failure.
 void write_file_atomically(const std::filesystem::path& file, std::string_view bytes);
 
+/// Removes the temporary files that a process killed while writing left in `folder`. None may be in the making.
+void remove_leftovers(const std::filesystem::path& folder);
+
 }  // namespace ganymede::report
