@@ -42,7 +42,8 @@ class Work {
   std::shared_ptr<Pending> pending_;
 };
 
-/// What this rank has handed to the network since the start.
+/// Payload that this rank has handed to the network since the start; the messages' own headers (80 B for each operation and peer)
+/// and what a rank keeps for itself are not counted.
 struct Traffic {
   std::array<int64_t, channel_count> sent_bytes{};
   int64_t total_bytes() const {

@@ -180,24 +180,12 @@ void Engine::run(const std::function<std::unique_ptr<Transport>()>& connect) {
 void Engine::loop() {
   while (true) {
     bool moved = take_submissions();
-    try {
-      if (!transport_failed_) transport_->progress();
-      moved |= relay_->step();
-    } catch (const Error& error) {
-      transport_failed_ = true;
-      fail_all(error, false);
-    }
-    if (const auto heard = relay_->take_heard()) fail_all(*heard, true);
+    moved |= step_network();
     moved |= step_operations();
     tend_zombies();
     rest(moved);
 
     std::lock_guard lock(mutex_);
-    if (relay_text_ && !relay_->is_telling() && !transport_failed_) relay_->tell(relay_code_, *relay_text_);
-    if (relay_->is_told() && !relay_is_told_) {
-      relay_is_told_ = true;
-      to_main_.notify_all();
-    }
     const bool may_end = ending_ == Ending::abrupt || (ending_ == Ending::orderly && is_idle());
     if (may_end && submissions_.empty()) break;
   }
@@ -210,6 +198,31 @@ void Engine::loop() {
   }
   // What the network may still write to must outlive this object.
   if (!zombies_.empty()) new std::vector<std::shared_ptr<Operation>>(std::move(zombies_));
+}
+
+bool Engine::step_network() {
+  if (transport_failed_) return false;
+  bool moved = false;
+  try {
+    std::optional<std::string> to_tell;
+    {
+      std::lock_guard lock(mutex_);
+      if (!relay_->is_telling()) to_tell = relay_text_;
+    }
+    if (to_tell) relay_->tell(relay_code_, *to_tell);
+    transport_->progress();
+    moved = relay_->step();
+  } catch (const Error& error) {
+    transport_failed_ = true;
+    fail_all(error, false);
+  }
+  if (const auto heard = relay_->take_heard()) fail_all(*heard, true);
+  if (relay_->is_told()) {
+    std::lock_guard lock(mutex_);
+    if (!relay_is_told_) to_main_.notify_all();
+    relay_is_told_ = true;
+  }
+  return moved;
 }
 
 bool Engine::take_submissions() {
@@ -228,7 +241,12 @@ bool Engine::take_submissions() {
       continue;
     }
     record(entry.number, OperationRecord::State::in_flight);
-    entry.operation->start(*wire_);
+    try {
+      entry.operation->start(*wire_);
+    } catch (const Error& error) {
+      finish(entry, error, false);
+      continue;
+    }
     active_[static_cast<size_t>(entry.operation->info().channel)].push_back(std::move(entry));
   }
   return !taken.empty();

@@ -77,6 +77,7 @@ class Engine {
   void run(const std::function<std::unique_ptr<Transport>()>& connect);
   void loop();
   bool take_submissions();
+  bool step_network();
   bool step_operations();
   Step step_operation(const Submission& entry, bool may_send);
   void finish(const Submission& entry, std::optional<Error> error, bool by_peer);
@@ -112,8 +113,8 @@ class Engine {
   std::exception_ptr start_failure_;
   std::optional<Error> failure_;  // ends all operations, current and later
   bool failed_by_peer_ = false;
-  std::optional<std::string> relay_text_;  // ours, to be told to the others
-  int relay_code_ = 0;
+  std::optional<std::string> relay_text_;  // ours, to be told to the others; never changes once set
+  int relay_code_ = 0;                     // set before it
   bool relay_is_told_ = false;
 
   std::mutex ring_mutex_;  // guards the two below; held for a copy only

@@ -18,6 +18,11 @@ std::string mpi_text(int code) {
   return std::string(text, length);
 }
 
+/// At the start ranks that cannot reach each other are a matter of the launch.
+void check_start(int code, const char* call) {
+  if (code != MPI_SUCCESS) throw Error(Fault::launch, "{} failed", call).cause("{}", mpi_text(code)).remedy("check that all hosts of the job can reach each other");
+}
+
 void check(int code, const char* call) {
   if (code == MPI_SUCCESS) return;
   throw Error(Fault::peer, "{} failed", call).cause("{}", mpi_text(code)).remedy("look for a rank or host that died; the job can be resumed from its last checkpoint");
@@ -30,12 +35,12 @@ class MpiTransport final : public Transport {
     int provided = MPI_THREAD_SINGLE;
     if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
       throw Error(Fault::launch, "MPI could not be started with support for threads").remedy("use an MPI built with MPI_THREAD_FUNNELED");
-    check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    check_start(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
     MPI_Comm_size(MPI_COMM_WORLD, &size_);
     for (MPI_Comm& channel : channels_) {
-      check(MPI_Comm_dup(MPI_COMM_WORLD, &channel), "MPI_Comm_dup");
-      check(MPI_Comm_set_errhandler(channel, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+      check_start(MPI_Comm_dup(MPI_COMM_WORLD, &channel), "MPI_Comm_dup");
+      check_start(MPI_Comm_set_errhandler(channel, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     }
     void* limit = nullptr;
     int is_known = 0;

@@ -51,10 +51,10 @@ void FailureRelay::tell(int exit_code, const std::string& text) {
 }
 
 void FailureRelay::close() {
-  if (receive_) {
-    transport_.cancel(*receive_);
-    receive_.reset();
-  }
+  if (!receive_) return;
+  transport_.cancel(*receive_);
+  while (!transport_.take_if_done(*receive_)) transport_.progress();
+  receive_.reset();
 }
 
 }  // namespace ganymede::comm
