@@ -132,7 +132,8 @@ class BadInput(program.ProgramTest):
         folder = self.make_folder("folder")
         before = program.snapshot(self.folder)
         for setting, names in [("parallel.bucket_mb=3", ["bucket_mb", "bucket_mib"]), ("run.steps=many", ["run.steps"]), ("data.global_batch=0", ["global_batch"]),
-                               ("latent.size=1.5", ["latent.size"]), ("objective.loss=none", ["objective.loss", "non_saturating"])]:
+                               ("latent.size=1.5", ["latent.size"]), ("objective.loss=none", ["objective.loss", "non_saturating"]),
+                               ("no-equals-sign", ["no-equals-sign", "section.key=value"])]:
             for ranks in (1, 2):
                 with self.subTest(setting=setting, ranks=ranks):
                     result = program.ganymede("train", "recipe.toml", "--out", self.folder / "runs", "--ranks", ranks, "--set", setting, cwd=folder)
