@@ -7,8 +7,8 @@ import unittest
 import h5py
 import numpy as np
 
-import philox
 import program
+import philox  # noqa: E402  (found through program)
 
 SUBCOMMANDS = [("train",), ("sample",), ("data", "build"), ("data", "synth", "ring"), ("data", "stat"), ("data", "peek"), ("config", "show"),
                ("bench", "step")]
