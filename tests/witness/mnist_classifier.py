@@ -33,7 +33,7 @@ def read_mnist(split, folder=ROOT / "datasets" / "mnist"):
 
 def scaled(images):
     """uint8 [n,28,28] to float [n,1,28,28] in [-1,1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).float().div_(127.5).sub_(1)[:, None]
+    return torch.from_numpy(images.astype(np.float32)).div_(127.5).sub_(1)[:, None]
 
 
 def make_network():
