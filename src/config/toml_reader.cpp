@@ -6,11 +6,28 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 
 #include "core/error.hpp"
 
+namespace ganymede::config {
+namespace {
+
+/// Thrown where toml++ finds its own expectations of the text broken.
+struct ParserStumbled {};
+[[noreturn]] void stumble() { throw ParserStumbled(); }
+
+}  // namespace
+}  // namespace ganymede::config
+
+// Damaged text breaks assertions of toml++ 3.3: they would abort a debug build, and a release build would read on through
+// a null pointer. Here they throw, in every build.
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#define TOML_ASSERT(expr) ((expr) ? static_cast<void>(0) : ::ganymede::config::stumble())
 #define TOML_MAX_NESTED_VALUES 64
 #include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 namespace ganymede::config {
 namespace {
@@ -93,6 +110,24 @@ void check_dotted_depth(const std::string& text, const std::string& name) {
   }
 }
 
+bool stumbles(std::string_view text) {
+  try {
+    static_cast<void>(toml::parse(text));
+  } catch (const ParserStumbled&) {
+    return true;
+  } catch (const toml::parse_error&) {
+  }
+  return false;
+}
+
+/// The line that stops the parser, which does not tell: the fewest lines over which it stumbles.
+int64_t stumbling_line(std::string_view text) {
+  std::vector<size_t> ends;
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string_view::npos;) ends.push_back(++at);
+  const auto first = std::partition_point(ends.begin(), ends.end(), [&](size_t end) { return !stumbles(text.substr(0, end)); });
+  return first - ends.begin() + 1;
+}
+
 toml::table parse_checked(const std::string& text, const std::string& name) {
   if (text.size() > largest_recipe_bytes)
     throw Error(Fault::recipe, "{}: more than {} bytes", name, largest_recipe_bytes).remedy("name a recipe: TOML text of a few KiB");
@@ -101,6 +136,8 @@ toml::table parse_checked(const std::string& text, const std::string& name) {
     return toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     throw Error(Fault::recipe, "{}:{}: {}", name, error.source().begin.line, error.description());
+  } catch (const ParserStumbled&) {
+    throw Error(Fault::recipe, "{}:{}: this is not TOML", name, stumbling_line(text));
   }
 }
 

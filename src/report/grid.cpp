@@ -31,7 +31,9 @@ Layout layout(int64_t count, int64_t per_row, int64_t tile_height, int64_t tile_
 
 at::Tensor lay_out(const at::Tensor& pictures, const Layout& where) {
   const int64_t height = pictures.size(1), width = pictures.size(2);
-  const auto sheet = at::zeros({where.top(where.rows * where.columns), where.left(0) + where.columns * (where.tile_width + grid_padding), pictures.size(3)}, at::kByte);
+  const int64_t sheet_height = grid_padding + where.rows * (where.tile_height + grid_padding);
+  const int64_t sheet_width = grid_padding + where.columns * (where.tile_width + grid_padding);
+  const auto sheet = at::zeros({sheet_height, sheet_width, pictures.size(3)}, at::kByte);
   for (int64_t i = 0; i < pictures.size(0); ++i)
     sheet.slice(0, where.top(i), where.top(i) + height).slice(1, where.left(i), where.left(i) + width).copy_(pictures[i]);
   return sheet;

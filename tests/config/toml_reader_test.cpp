@@ -39,6 +39,14 @@ TEST(TomlReader, NamesTheLineOfASyntaxError) {
   EXPECT_THAT(refusal("a = 99999999999999999999\n"), HasSubstr("h.toml:1: "));
 }
 
+// What toml++ 3.3 meets with an assertion, or without one with a null pointer.
+TEST(TomlReader, OutlivesTheParsersAssertions) {
+  EXPECT_EQ(refusal("[run]\n\n[=]\na = 1\n"), "h.toml:3: this is not TOML");
+  EXPECT_EQ(refusal("a = 1\nb = 1979-05-27T:32:00"), "h.toml:2: this is not TOML");
+  EXPECT_NE(refusal("a = 1979-05-27T"), "taken");
+  EXPECT_FALSE(parse_toml_value("1979-05-27T:"));
+}
+
 TEST(TomlReader, LimitsWhatTheParserMustBear) {
   EXPECT_THAT(refusal(std::string(largest_recipe_bytes + 1, ' ')), HasSubstr("more than 1048576 bytes"));
   EXPECT_EQ(refusal(std::string(largest_recipe_bytes, ' ')), "taken");
