@@ -1,6 +1,7 @@
 #include "comm/thread_ranks.hpp"
 
 #include <exception>
+#include <latch>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -37,6 +38,7 @@ void run_thread_ranks(int size, const std::function<void(Communicator&)>& body) 
   const auto hub = make_thread_hub(size);
   FirstFailure failure;
   std::vector<std::unique_ptr<Communicator>> communicators(size);  // live until all bodies have ended: a late rank may still be read from
+  std::latch connected(size);  // a body that fails at once must not reach ranks that still connect
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank) {
     threads.emplace_back([&, rank] {
@@ -45,7 +47,13 @@ void run_thread_ranks(int size, const std::function<void(Communicator&)>& body) 
         if (communicator) communicator->relay_failure(error);
       };
       try {
-        communicator = make_communicator(Engine::start([&, rank] { return make_thread_transport(hub, rank); }, start), "threads", start);
+        try {
+          communicator = make_communicator(Engine::start([&, rank] { return make_thread_transport(hub, rank); }, start), "threads", start);
+        } catch (...) {
+          connected.count_down();
+          throw;
+        }
+        connected.arrive_and_wait();
         body(*communicator);
       } catch (const PeerError&) {
         failure.note(std::current_exception(), true);
