@@ -51,7 +51,8 @@ int run(Options options, const Program& program) {
   options.request.runs = options.out;
   options.request.argv = program.argv;
   const auto facts = comm::launcher_facts();
-  if (options.ranks > 1 && facts.size <= 1 && !facts.is_launched) {
+  const bool is_launched = facts.launcher != comm::LauncherFacts::Launcher::none;
+  if (options.ranks > 1 && !is_launched) {
     std::vector<std::string> argv;
     for (size_t i = 0; i < program.argv.size(); ++i) {
       if (program.argv[i] == "--ranks") {
@@ -62,7 +63,7 @@ int run(Options options, const Program& program) {
     }
     comm::exec_mpirun(options.ranks, argv);
   }
-  if (options.ranks > 0 && facts.is_launched && facts.size != options.ranks)
+  if (options.ranks > 0 && is_launched && facts.size != options.ranks)
     throw Error(Fault::usage, "--ranks {} under a launcher that started {}", options.ranks, facts.size).remedy("leave --ranks out under mpirun or srun");
   return train_here(options.request);
 }

@@ -16,9 +16,8 @@ constexpr std::chrono::seconds set_up_deadline{120}, shut_down_deadline{60};
 int with_ranks(const std::function<int(comm::Communicator&)>& body) {
   const auto communicator = comm::connect(Deadline::in(set_up_deadline));
   log::set_rank(communicator->rank(), communicator->size());
-  const comm::Topology topology(communicator->hosts(), communicator->rank());
-  at::set_num_threads(topology.threads_for_rank());
   try {
+    at::set_num_threads(comm::find_topology(*communicator, Deadline::in(set_up_deadline)).threads_for_rank());
     const int code = body(*communicator);
     communicator->shut_down(Deadline::in(shut_down_deadline));
     return code;

@@ -22,10 +22,12 @@ Moments global_moments(const at::Tensor& x, at::ScalarType type, BatchStatistics
   const int64_t channels = x.size(1);
   auto own = at::zeros({1 + 2 * channels}, at::kDouble);
   const double count = static_cast<double>(x.numel() / channels);
-  const auto [mean, variance] = at::batch_norm_update_stats(x, {}, {}, 0.0);
-  own[0].fill_(count);
-  own.slice(0, 1, 1 + channels).copy_(mean);
-  own.slice(0, 1 + channels).copy_(variance).mul_(count);
+  if (count > 0) {
+    const auto [mean, variance] = at::batch_norm_update_stats(x, {}, {}, 0.0);
+    own[0].fill_(count);
+    own.slice(0, 1, 1 + channels).copy_(mean);
+    own.slice(0, 1 + channels).copy_(variance).mul_(count);
+  }
   const auto all = statistics.all_gather(own, "batch norm moments");
   double total = 0;
   auto combined = at::zeros({channels}, at::kDouble), m2 = at::zeros({channels}, at::kDouble);

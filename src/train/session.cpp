@@ -61,6 +61,21 @@ std::shared_ptr<nets::Network> typed(std::shared_ptr<nets::Network> network, gan
   return network;
 }
 
+// The shape of a sample goes with the weights, so that a generator can be used where its data are not.
+std::string shape_text(const nets::SampleShape& s) {
+  return s.is_points ? std::to_string(s.features) : fmt::format("{}x{}x{}", s.height, s.width, s.channels);
+}
+
+nets::SampleShape stored_shape(const State& model) {
+  const auto group = model.attributes.find("generator");
+  const auto* text = group != model.attributes.end() && group->second.contains("sample_shape") ? std::get_if<std::string>(&group->second.at("sample_shape")) : nullptr;
+  long long h = 0, w = 0, c = 0;
+  const int read = text ? std::sscanf(text->c_str(), "%lldx%lldx%lld", &h, &w, &c) : 0;
+  if (read == 1) return {true, 0, 0, 0, h};
+  if (read == 3) return {false, h, w, c, 0};
+  throw Error(Fault::bad_data, "the checkpoint's model.h5 does not say what its generator makes").cause("the attribute sample_shape of /generator is missing or unreadable");
+}
+
 std::string hash_of(const State& state) {
   std::string bytes;
   for (const auto& [name, tensor] : state.tensors) {
@@ -86,22 +101,22 @@ nets::SampleShape sample_shape(const data::Manifest& manifest) {
 }
 
 std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw) {
-  const auto manifest = data::read_manifest(config.data.path);
-  auto generator = typed(nets::make_generator(config.generator, config.latent, sample_shape(manifest)), config.run.precision);
+  auto generator = typed(nets::make_generator(config.generator, config.latent, stored_shape(model)), config.run.precision);
   take_network(model, raw ? "generator" : "average", *generator);
   generator->eval();
   return generator;
 }
 
 Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hdf5Thread& hdf5)
-    : config_(std::move(config)), communicator_(communicator), rng_(config_.run.seed), manifest_(data::read_manifest(config_.data.path)),
-      plan_(data::resolve_plan(config_.data, manifest_.samples, communicator.size(), communicator.rank())) {
+    : config_(std::move(config)), communicator_(communicator), rng_(config_.run.seed),
+      dataset_(std::make_unique<data::Dataset>(config_.data.path, hdf5)),
+      plan_(data::resolve_plan(config_.data, dataset_->samples(), communicator.size(), communicator.rank())) {
   // Fixed from here on: a resumed run keeps batch and streams whatever its number of ranks.
   config_.data.global_batch = plan_.global_batch;
   config_.data.batch_per_rank.reset();
   config_.data.streams = plan_.streams;
 
-  const auto shape = sample_shape(manifest_);
+  const auto shape = sample_shape(dataset_->manifest());
   const auto precision = config_.run.precision;
   generator_ = typed(nets::make_generator(config_.generator, config_.latent, shape), precision);
   discriminator_ = typed(nets::make_discriminator(config_.discriminator, shape), precision);
@@ -124,7 +139,7 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   discriminator_optimizer_ = std::make_unique<gan::Optimizer>(config_.discriminator_optimizer, flat_discriminator_->weights());
   const gan::StepSetup setup{config_.objective, config_.tricks, config_.latent, precision, plan_.global_batch};
   step_ = std::make_unique<gan::AlternatingStep>(setup, generator_, discriminator_, *reducer_, *generator_optimizer_, *discriminator_optimizer_, *average_, rng_);
-  reader_ = std::make_unique<data::Reader>(config_.data, manifest_, plan_, config_.run.seed, hdf5);
+  reader_ = std::make_unique<data::Reader>(*dataset_, plan_, config_.data, config_.run.seed);
   micro_rows(0);  // refuses an impossible objective.accumulate before the start
 }
 
@@ -176,6 +191,7 @@ State Session::capture() const {
   put_optimizer(state, gan::Player::discriminator, *flat_discriminator_, *discriminator_optimizer_);
   state.attributes["generator"]["prior"] = std::string(config_.latent.prior == nets::Prior::normal ? "normal" : "uniform");
   state.attributes["generator"]["latent"] = config_.latent.size;
+  state.attributes["generator"]["sample_shape"] = shape_text(sample_shape(dataset_->manifest()));
   return state;
 }
 
@@ -189,7 +205,7 @@ void Session::restore(const State& model) {
 
 std::string Session::fingerprint() const {
   return fmt::format("recipe {}\ndata set {}\nweights {}\ngenerator layout {}\ndiscriminator layout {}\n", storage::sha256_text(print_config(config_)),
-                     manifest_.sha256, hash_of(capture()), storage::sha256_text(flat_generator_->layout()),
+                     dataset_->manifest().sha256, hash_of(capture()), storage::sha256_text(flat_generator_->layout()),
                      storage::sha256_text(flat_discriminator_->layout()));
 }
 

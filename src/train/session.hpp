@@ -40,7 +40,7 @@ class Session {
   std::string fingerprint() const;
 
   const RunConfig& config() const { return config_; }
-  const data::Manifest& manifest() const { return manifest_; }
+  const data::Manifest& manifest() const { return dataset_->manifest(); }
   const data::BatchPlan& plan() const { return plan_; }
   gan::AlternatingStep& step() { return *step_; }
   parallel::Reducer& reducer() { return *reducer_; }
@@ -63,7 +63,7 @@ class Session {
   RunConfig config_;
   comm::Communicator& communicator_;
   Rng rng_;
-  data::Manifest manifest_;
+  std::unique_ptr<data::Dataset> dataset_;
   data::BatchPlan plan_;
   parallel::WaitTimes waits_;
   std::unique_ptr<parallel::GlobalStatistics> statistics_;

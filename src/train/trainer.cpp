@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "data/inspect.hpp"
 #include "train/agreement.hpp"
 #include "train/run_folder.hpp"
 #include "train/stop_signals.hpp"

@@ -1,0 +1,91 @@
+#include "gan/optimizer.hpp"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "gan/average.hpp"
+#include "nets/architectures.hpp"
+
+namespace ganymede::gan {
+namespace {
+
+FlatWeights one(double value) { return {at::full({1}, value, at::kDouble), at::zeros({1}, at::kDouble)}; }
+
+double move(Optimizer& optimizer, FlatWeights& weights, double gradient) {
+  const double before = weights.parameters.item<double>();
+  weights.gradients.fill_(gradient);
+  optimizer.step();
+  return weights.parameters.item<double>() - before;
+}
+
+// Closed forms of gan-systems, section 2.
+TEST(Adam, TakesItsKnownSteps) {
+  auto weights = one(0);
+  Optimizer adam({}, weights);
+  EXPECT_NEAR(move(adam, weights, 1), -2.0e-4, 1e-10);
+  EXPECT_NEAR(move(adam, weights, 3), -2.086579e-4, 1e-10);
+  auto others = one(0);
+  Optimizer turning({}, others);
+  move(turning, others, 1);
+  EXPECT_NEAR(move(turning, others, -1), 6.666667e-5, 1e-10);
+  auto wrong = one(0);
+  OptimizerConfig config;
+  config.beta2 = 0.5;
+  Optimizer other_beta(config, wrong);
+  move(other_beta, wrong, 1);
+  EXPECT_NEAR(move(other_beta, wrong, 3), -1.854345e-4, 1e-10);
+}
+
+// The gaps between parameters in the flat tensor must stay zero for ever.
+TEST(Adam, LeavesZerosAlone) {
+  auto weights = one(0);
+  Optimizer adam({}, weights);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(move(adam, weights, 0), 0.0);
+}
+
+TEST(Sgd, GoesDownTheGradient) {
+  OptimizerConfig config;
+  config.kind = OptimizerConfig::Kind::sgd;
+  config.lr = 0.5;
+  auto weights = one(1);
+  Optimizer sgd(config, weights);
+  EXPECT_DOUBLE_EQ(move(sgd, weights, 2), -1.0);
+}
+
+TEST(LearningRate, DecaysSmoothly) {
+  OptimizerConfig config;
+  config.lr = 1;
+  EXPECT_EQ(learning_rate(config, 5000), 1.0);
+  config.schedule = OptimizerConfig::Schedule::exponential;
+  EXPECT_NEAR(learning_rate(config, 0), 1.0, 1e-15);
+  EXPECT_NEAR(learning_rate(config, 500), 0.974679, 1e-6);
+  EXPECT_NEAR(learning_rate(config, 1000), 0.95, 1e-12);
+  EXPECT_NEAR(learning_rate(config, 10000), 0.598737, 1e-6);
+}
+
+TEST(LearningRate, FollowsItsOwnNetworksSteps) {
+  OptimizerConfig config;
+  config.schedule = OptimizerConfig::Schedule::exponential;
+  auto weights = one(0);
+  Optimizer adam(config, weights);
+  adam.set_steps_done(700);
+  move(adam, weights, 1);
+  EXPECT_DOUBLE_EQ(adam.last_learning_rate(), 2e-4 * std::pow(0.95, 0.7));
+  EXPECT_EQ(adam.steps_done(), 701);
+}
+
+TEST(Average, DecaysAsItsClosedForm) {
+  const AverageConfig config{0.999};
+  EXPECT_NEAR(average_decay(config, 1), 2.0 / 11.0, 1e-15);
+  EXPECT_EQ(average_decay(config, 1'000'000), 0.999);
+  // Constant target 1 from 0; the ramp is off once t is large: 1 − 0.999^1000 (section 27).
+  auto source = nets::make_generator({nets::Kind::mlp, 1, 1}, {1, nets::Prior::normal}, {true, 0, 0, 0, 1});
+  auto copy = nets::make_generator({nets::Kind::mlp, 1, 1}, {1, nets::Prior::normal}, {true, 0, 0, 0, 1});
+  const auto flat = at::zeros({3}, at::kDouble), target = at::ones({3}, at::kDouble);
+  Average average(config, copy, flat, source, target);
+  for (int64_t t = 1; t <= 1000; ++t) average.update(1'000'000 + t);
+  EXPECT_NEAR(flat[0].item<double>(), 0.632305, 1e-6);
+}
+
+}  // namespace
+}  // namespace ganymede::gan
