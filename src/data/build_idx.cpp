@@ -51,6 +51,7 @@ IdxPaths find_in_folder(const IdxOptions& options) {
 IdxPaths find_paths(const IdxOptions& options) {
   std::error_code ignored;
   if (fs::is_directory(options.source, ignored)) return find_in_folder(options);
+  (void)storage::InputFile(options.source).size();  // before anything is said about labels
   IdxPaths paths{.images = options.source, .labels = {}};
   if (!options.labels) return paths;
   std::string name = options.source.filename().string();

@@ -18,6 +18,13 @@ Error unfit(const std::filesystem::path& path, const std::string& why) {
       .remedy("copy it again, or build the data set again");
 }
 
+void check_size(const std::filesystem::path& path, int64_t promised) {
+  const int64_t bytes = storage::InputFile(path).size();
+  if (bytes == promised) return;
+  auto error = unfit(path, fmt::format("it has {} bytes, not {}", bytes, promised));
+  throw bytes < promised ? error.cause("it ends early, as after an interrupted copy") : error;
+}
+
 std::string show(const State::Value& value) {
   return std::visit([](const auto& v) { return fmt::format("{}", v); }, value);
 }
@@ -69,11 +76,7 @@ int64_t Dataset::label_bytes() const {
 Dataset::OpenShard Dataset::open_shard(size_t number) const {
   const auto& about = manifest_.shards[number];
   const auto path = folder_ / about.file;
-  const int64_t bytes = storage::InputFile(path).size();
-  if (bytes != about.bytes) {
-    auto error = unfit(path, fmt::format("it has {} bytes, not {}", bytes, about.bytes));
-    throw bytes < about.bytes ? error.cause("it ends early, as after an interrupted copy") : error;
-  }
+  check_size(path, about.bytes);
   auto file = storage::File::open(path);
   check_attributes(file, manifest_);
   auto samples = file.dataset(format::samples_name);
@@ -135,10 +138,12 @@ void Dataset::read(int64_t first, int64_t count, uint8_t* samples, uint8_t* labe
   }
 }
 
-void Dataset::verify() const {
-  for (const auto& shard : manifest_.shards) {
-    const auto found = storage::sha256_file(folder_ / shard.file);
-    if (found != shard.sha256) throw unfit(folder_ / shard.file, fmt::format("its SHA-256 is {}, not {}", found, shard.sha256));
+void verify(const std::filesystem::path& folder) {
+  for (const auto& shard : read_manifest(folder).shards) {
+    const auto path = folder / shard.file;
+    check_size(path, shard.bytes);
+    const auto found = storage::sha256_file(path);
+    if (found != shard.sha256) throw unfit(path, fmt::format("its SHA-256 is {}, not {}", found, shard.sha256));
   }
 }
 

@@ -33,8 +33,6 @@ class Dataset {
 
   /// Samples [first, first + count) as stored, across shards; `labels` may be null.
   void read(int64_t first, int64_t count, uint8_t* samples, uint8_t* labels);
-  /// The SHA-256 of every shard file. Throws bad_data naming the first one that differs.
-  void verify() const;
 
  private:
   struct OpenShard {
@@ -53,5 +51,9 @@ class Dataset {
   std::vector<int64_t> chunks_, first_samples_;  // first_samples_: of each shard
   std::list<OpenShard> open_;                    // Hdf5Thread only; few, most recently used first: a site may allow 64 open files
 };
+
+/// Compares size and SHA-256 of every shard file with the manifest, before HDF5 sees any of them: a damaged file can crash the
+/// library. Throws bad_data naming the first one that differs.
+void verify(const std::filesystem::path& folder);
 
 }  // namespace ganymede::data

@@ -94,8 +94,9 @@ Peek peek(const std::filesystem::path& folder, int64_t count, uint64_t seed, sto
     std::set<int64_t> taken;
     for (int64_t place = 0; static_cast<int64_t>(out.real_index.size()) < count; ++place) {
       const auto words = rng.words({Purpose::eval}, place, 0);
-      const auto sample = static_cast<int64_t>(static_cast<double>(words[0] + words[1] * 0x1p-32) * 0x1p-32 * static_cast<double>(manifest.samples));
-      if (taken.insert(std::min(sample, manifest.samples - 1)).second) out.real_index.push_back(std::min(sample, manifest.samples - 1));
+      const auto word = static_cast<unsigned __int128>(uint64_t{words[0]} << 32 | words[1]);
+      const auto sample = static_cast<int64_t>((word * static_cast<uint64_t>(manifest.samples)) >> 64);
+      if (taken.insert(sample).second) out.real_index.push_back(sample);
     }
   }
   auto sizes = manifest.shape;

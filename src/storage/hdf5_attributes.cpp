@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <initializer_list>
+
 #include "storage/hdf5_support.hpp"
 #include "storage/hdf5_thread.hpp"
 
@@ -5,6 +8,16 @@ namespace ganymede::storage {
 namespace {
 
 constexpr int64_t max_text_bytes = int64_t{16} << 20;
+
+// Only the standard types: HDF5 1.10 converts one whose precision exceeds its size (a damaged file) past the end of its buffer.
+bool is_any_of(hid_t type, std::initializer_list<hid_t> known) {
+  return std::any_of(known.begin(), known.end(), [&](hid_t one) { return H5Tequal(type, one) > 0; });
+}
+bool is_plain_integer(hid_t type) {
+  return is_any_of(type, {H5T_STD_I8LE, H5T_STD_I16LE, H5T_STD_I32LE, H5T_STD_I64LE, H5T_STD_U8LE, H5T_STD_U16LE, H5T_STD_U32LE, H5T_STD_U64LE,
+                          H5T_STD_I16BE, H5T_STD_I32BE, H5T_STD_I64BE, H5T_STD_U16BE, H5T_STD_U32BE, H5T_STD_U64BE});
+}
+bool is_plain_float(hid_t type) { return is_any_of(type, {H5T_IEEE_F32LE, H5T_IEEE_F64LE, H5T_IEEE_F32BE, H5T_IEEE_F64BE}); }
 
 std::string read_text_attribute(hid_t attribute, hid_t type, const std::string& label, const std::filesystem::path& path) {
   if (H5Tis_variable_str(type) > 0) {
@@ -37,20 +50,18 @@ State::Value File::read_attribute(int64_t object, const std::string& group, cons
   if (!space || !type) throw hdf5_read_error(label, path_);
   if (H5Sget_simple_extent_npoints(space.id()) != 1)
     throw Error(Fault::bad_data, "{} is not one value", label).remedy("write it as a single number or text");
-  switch (H5Tget_class(type.id())) {
-    case H5T_INTEGER: {
-      int64_t value = 0;
-      if (H5Aread(attribute.id(), H5T_NATIVE_INT64, &value) < 0) throw hdf5_read_error(label, path_);
-      return value;
-    }
-    case H5T_FLOAT: {
-      double value = 0;
-      if (H5Aread(attribute.id(), H5T_NATIVE_DOUBLE, &value) < 0) throw hdf5_read_error(label, path_);
-      return value;
-    }
-    case H5T_STRING: return read_text_attribute(attribute.id(), type.id(), label, path_);
-    default: throw Error(Fault::bad_data, "{} is neither a number nor a text", label).remedy("write it as a single number or text");
+  if (is_plain_integer(type.id())) {
+    int64_t value = 0;
+    if (H5Aread(attribute.id(), H5T_NATIVE_INT64, &value) < 0) throw hdf5_read_error(label, path_);
+    return value;
   }
+  if (is_plain_float(type.id())) {
+    double value = 0;
+    if (H5Aread(attribute.id(), H5T_NATIVE_DOUBLE, &value) < 0) throw hdf5_read_error(label, path_);
+    return value;
+  }
+  if (H5Tget_class(type.id()) == H5T_STRING) return read_text_attribute(attribute.id(), type.id(), label, path_);
+  throw Error(Fault::bad_data, "{} is neither a number nor a text", label).remedy("write it as a single number or text");
 }
 
 std::optional<State::Value> File::attribute(const std::string& group, const std::string& name) const {
