@@ -2,6 +2,7 @@
 
 Written plainly and without looking at the C++: whole epochs of each stream are laid out as lists. usage: streams_witness.py WITNESS_TOOL"""
 import json
+import os
 import random
 import subprocess
 import sys
@@ -96,10 +97,9 @@ def cases():
         {"chunks": [5, 1, 7, 3] * 30, "global_batch": 11, "streams": 5, "steps": 60, "window": 3, "world_size": 3},
         {"chunks": [100] * 300, "global_batch": 96, "streams": 60, "steps": 400, "window": 1},
     ]
-    seed = random.SystemRandom().randrange(2**32)
-    print(f"random cases of seed {seed}; to repeat: STREAMS_SEED={seed} (environment)")
-    import os
-    pick = random.Random(int(os.environ.get("STREAMS_SEED", seed)))
+    seed = int(os.environ.get("STREAMS_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"random cases of seed {seed}; to repeat: STREAMS_SEED={seed} {' '.join(sys.argv)}")
+    pick = random.Random(seed)
     for _ in range(60):
         streams = pick.randint(1, 12)
         chunks = [pick.randint(1, 30) for _ in range(pick.randint(1, 60))]
