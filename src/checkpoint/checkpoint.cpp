@@ -153,6 +153,7 @@ void Writer::start(Snapshot snapshot, Deadline deadline) {
   if (communicator_.rank() != 0) return;
   pending_->write = std::async(std::launch::async, [this, kept = std::move(snapshot)] {
     const fs::path target = run_ / folder_name / step_folder(kept.counters.step);
+    fs::remove_all(target);  // a damaged or never announced one of the same step, passed over when the run was resumed
     pending_->folder = std::make_unique<storage::PendingFolder>(target);
     write_files(pending_->folder->path(), kept, hdf5_);
   });
@@ -179,8 +180,6 @@ void Writer::commit(Deadline deadline) {
   if (communicator_.rank() == 0) {
     try {
       pending_->write.get();
-      const fs::path target = run_ / folder_name / step_folder(pending_->step);
-      if (fs::exists(target)) fs::remove_all(target);  // the same step, saved again after a resume
       pending_->folder->commit();
       storage::write_file_atomically(run_ / latest_name, step_folder(pending_->step) + "\n");
       remove_old();
