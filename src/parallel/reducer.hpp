@@ -2,6 +2,7 @@
 // gives batch norm its statistics. Measures how long the main thread waited for either.
 #pragma once
 #include <array>
+#include <vector>
 
 #include "comm/communicator.hpp"
 #include "gan/hooks.hpp"
@@ -17,7 +18,8 @@ namespace ganymede::parallel {
 enum class BatchNormScope { global, local };
 
 struct ParallelConfig {
-  bool overlap = true;  // false waits at once, to measure what overlapping gains; the same bits
+  double bucket_mib = 4.0;  // smaller finishes earlier, larger amortises latency
+  bool overlap = true;      // false waits at once, to measure what overlapping gains; the same bits
   BatchNormScope batch_norm = BatchNormScope::global;
   double deadline_s = 300.0;  // of one collective
 };
@@ -49,7 +51,8 @@ class Reducer final : public gan::GradientSync {
   ParallelConfig config_;
   FlatNetwork &generator_, &discriminator_;
   WaitTimes& waits_;
-  std::array<comm::Work, 2> under_way_;  // by player
+  std::array<std::vector<at::Tensor>, 2> buckets_;      // by player: parts of the flat gradient, the flags in the last
+  std::array<std::vector<comm::Work>, 2> under_way_;  // by player, a bucket each; empty when nothing is
   bool asks_to_stop_ = false;
   int64_t stops_asked_ = 0;
 };

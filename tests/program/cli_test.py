@@ -56,7 +56,7 @@ class CommandLine(program.ProgramTest):
         self.assertEqual((shown["data"]["window"], shown["data"]["cache_mib"], shown["data"]["prefetch"]), (4, 2048, 4))
         self.assertEqual(shown["average"]["decay"], 0.999)
         self.assertEqual(shown["checkpoint"]["keep"], 3)
-        self.assertEqual((shown["parallel"]["overlap"], shown["parallel"]["batch_norm"]), (True, "global"))
+        self.assertEqual((shown["parallel"]["overlap"], shown["parallel"]["bucket_mib"], shown["parallel"]["batch_norm"]), (True, 4, "global"))
 
     def test_config_show_origin_says_where_each_value_is_from(self):
         recipe = self.recipe("ring")
