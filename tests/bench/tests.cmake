@@ -1,0 +1,1 @@
+ganymede_test(bench/step_bench_test.cpp LINKS bench)

@@ -1,0 +1,1 @@
+ganymede_test(checkpoint/checkpoint_test.cpp LINKS checkpoint)
