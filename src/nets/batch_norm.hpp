@@ -7,6 +7,9 @@
 
 namespace ganymede::nets {
 
+constexpr double batch_norm_epsilon = 1e-5;
+struct NormInput;
+
 /// Reduces small statistics over ranks; implemented by `parallel`. Results are bitwise equal on all ranks.
 class BatchStatistics {
  public:
@@ -24,6 +27,8 @@ class BatchNorm final : public Layer {
   /// nullptr: statistics are this process's own. Kept by reference; outlives the layer's last forward.
   void share_statistics(BatchStatistics* statistics) { statistics_ = statistics; }
   at::Tensor forward(const at::Tensor& x) override;
+  /// What block.hpp needs to normalize x: in training the statistics of x over all ranks, which enter the buffers, else the buffers.
+  NormInput prepare(const at::Tensor& x);
   std::string describe() const override;
   std::vector<Init> initial() const override;  // γ ~ N(1, 0.02²), β = 0
 

@@ -23,6 +23,13 @@ struct Init {
   static Init uniform(double lo, double hi) { return {Kind::uniform, lo, hi}; }
 };
 
+/// A layer that is linear in its input, seen from the activation in front of it (see block.hpp).
+struct LinearMap {
+  enum class Kind { convolution, transposed, matrix } kind = Kind::matrix;
+  int64_t stride = 1, padding = 0;
+  at::Tensor weight, bias;  // bias undefined where there is none
+};
+
 class Layer : public torch::nn::Module {
  public:
   virtual at::Tensor forward(const at::Tensor& x) = 0;
@@ -30,6 +37,8 @@ class Layer : public torch::nn::Module {
   virtual std::string describe() const = 0;
   /// In the order of parameters(): how each starts.
   virtual std::vector<Init> initial() const { return {}; }
+  /// Nothing but this map, or nullptr.
+  virtual const LinearMap* linear_map() const { return nullptr; }
 };
 
 struct ConvShape {
@@ -44,10 +53,11 @@ class Conv2d final : public Layer {
   at::Tensor forward(const at::Tensor& x) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
+  const LinearMap* linear_map() const override { return &map_; }
 
  private:
   ConvShape shape_;
-  at::Tensor weight_, bias_;
+  LinearMap map_;
 };
 
 /// [B,in,H,W] -> [B,out,(H−1)s−2p+k,…]; weight [in,out,k,k]. Latents [B,in] count as pictures of one pixel.
@@ -57,10 +67,11 @@ class ConvTranspose2d final : public Layer {
   at::Tensor forward(const at::Tensor& x) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
+  const LinearMap* linear_map() const override { return &map_; }
 
  private:
   ConvShape shape_;
-  at::Tensor weight_, bias_;
+  LinearMap map_;
 };
 
 /// [B,in] -> [B,out]; weight [out,in].
@@ -72,24 +83,27 @@ class Linear final : public Layer {
   at::Tensor forward(const at::Tensor& x) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
+  const LinearMap* linear_map() const override { return &map_; }
 
  private:
   int64_t in_, out_;
   Start start_;
-  at::Tensor weight_, bias_;
+  LinearMap map_;
 };
 
-/// f(x) = x for x > 0, slope·x otherwise; slope 0 is ReLU.
+/// f(x) = x for x > 0, slope·x otherwise; slope 0 is ReLU. Overwrites its input.
 class LeakyReLU final : public Layer {
  public:
   explicit LeakyReLU(double slope) : slope_(slope) {}
   at::Tensor forward(const at::Tensor& x) override;
   std::string describe() const override;
+  double slope() const { return slope_; }
 
  private:
   double slope_;
 };
 
+/// Overwrites its input.
 class Tanh final : public Layer {
  public:
   at::Tensor forward(const at::Tensor& x) override;

@@ -2,11 +2,34 @@
 
 #include <ATen/ATen.h>
 
+#include "nets/block.hpp"
+
 namespace ganymede::nets {
 
+// Batch norm and activation are computed together with the layer behind them (block.hpp).
 at::Tensor Network::forward(const at::Tensor& x) {
   auto y = x;
-  for (const auto& layer : layers_) y = layer->forward(y);
+  for (size_t i = 0; i < layers_.size();) {
+    size_t next = i;
+    auto* norm = dynamic_cast<BatchNorm*>(layers_[next].get());
+    if (norm) ++next;
+    const auto* activation = next < layers_.size() ? dynamic_cast<const LeakyReLU*>(layers_[next].get()) : nullptr;
+    if (activation) ++next;
+    if (next == i) {
+      y = layers_[i++]->forward(y);
+      continue;
+    }
+    const auto* map = next < layers_.size() ? layers_[next]->linear_map() : nullptr;
+    if (map) ++next;
+    const bool owns_input = i > 0;  // made by the layer before
+    if (norm)
+      y = run_block(y, norm->prepare(y), activation ? activation->slope() : 1.0, map, owns_input);
+    else if (map)
+      y = run_block(y, std::nullopt, activation->slope(), map, owns_input);
+    else
+      y = layers_[i]->forward(y);
+    i = next;
+  }
   return y;
 }
 

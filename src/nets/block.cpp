@@ -1,0 +1,200 @@
+#include "nets/block.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
+#include <c10/core/impl/LocalDispatchKeySet.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "core/error.hpp"
+#include "nets/norm_kernels.hpp"
+
+namespace ganymede::nets {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// What the backward needs beside the saved tensors.
+struct Block : torch::CustomClassHolder {
+  bool has_norm = false, has_map = false;
+  double slope = 1.0;
+  LinearMap map;  // without its tensors, which autograd keeps
+  NormStatistics statistics;
+  ChannelAffine affine;
+  at::Tensor invstd, scale, mean_error;  // float64 [C]; mean_error: the rounded mean less the true one
+};
+
+std::optional<at::Tensor> given(const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; }
+
+void prepare(Block& block, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto& s = block.statistics;
+  const auto type = weight.scalar_type();
+  block.invstd = at::rsqrt(s.variance + batch_norm_epsilon);
+  block.scale = weight.detach() * block.invstd;
+  block.affine.mean = s.mean.to(type);
+  block.mean_error = block.affine.mean - s.mean;
+  block.affine.scale = block.scale.to(type);
+  // The rounding of a large mean must not shift the result.
+  block.affine.shift = (bias.detach() + block.mean_error * block.scale).to(type);
+  block.affine.slope = block.slope;
+}
+
+at::Tensor activate_in_place(at::Tensor x, double slope) {
+  if (slope == 1.0) return x;
+  return slope == 0.0 ? at::relu_(x) : at::leaky_relu_(x, slope);
+}
+
+// Autocast would cast (and cache, without graph) the weights itself; here that is done where it can be seen.
+at::ScalarType map_type(const at::Tensor& x) {
+  if (x.scalar_type() != at::kDouble && at::autocast::is_autocast_enabled(at::kCPU)) return at::autocast::get_autocast_dtype(at::kCPU);
+  return x.scalar_type();
+}
+
+at::Tensor apply_map(const LinearMap& map, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto type = map_type(input);
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
+  const auto x = input.to(type), w = weight.to(type), b = bias.defined() ? bias.to(type) : bias;
+  switch (map.kind) {
+    case LinearMap::Kind::matrix: return at::linear(x, w, b);
+    case LinearMap::Kind::convolution: return at::conv2d(x, w, b, map.stride, map.padding);
+    default: return at::conv_transpose2d(x, w, b, map.stride, map.padding);
+  }
+}
+
+struct MapGradients {
+  at::Tensor x, weight, bias;
+};
+
+// x is looked at for the weight's gradient only, else its shape is enough.
+MapGradients map_backward(const LinearMap& map, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& saved_weight, std::array<bool, 3> needed) {
+  const auto weight = saved_weight.to(dy.scalar_type());
+  if (map.kind == LinearMap::Kind::matrix) {
+    MapGradients g;
+    if (needed[0]) g.x = at::mm(dy, weight);
+    if (needed[1]) g.weight = at::mm(dy.t(), x.to(dy.scalar_type()));
+    if (needed[2]) g.bias = dy.sum(0);
+    return g;
+  }
+  const bool transposed = map.kind == LinearMap::Kind::transposed;
+  const std::vector<int64_t> stride(2, map.stride), padding(2, map.padding), ones(2, 1), zeros(2, 0), bias_size{weight.size(transposed ? 1 : 0)};
+  auto [dx, dw, db] = at::convolution_backward(dy, x.to(dy.scalar_type()), weight, at::OptionalIntArrayRef(bias_size), stride, padding, ones, transposed, zeros, 1, needed);
+  return {dx, dw, db};
+}
+
+class BlockFunction : public torch::autograd::Function<BlockFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& gamma, const std::optional<at::Tensor>& beta,
+                            const std::optional<at::Tensor>& weight, const std::optional<at::Tensor>& bias, const c10::intrusive_ptr<Block>& block) {
+    // Without batch norm x itself becomes the activation: nobody else needs the values before it, and the sign is enough.
+    const auto y = block->has_norm ? normalize(x, block->affine, false) : activate_in_place(x.detach(), block->slope);
+    context->save_for_backward({x, gamma.value_or(at::Tensor()), beta.value_or(at::Tensor()), weight.value_or(at::Tensor()), bias.value_or(at::Tensor())});
+    context->saved_data["block"] = c10::IValue::make_capsule(block);
+    return block->has_map ? apply_map(block->map, y, *weight, bias.value_or(at::Tensor())) : y;
+  }
+
+  // By reference: what autograd hands over can be let go as soon as it has been used.
+  static variable_list backward(AutogradContext* context, variable_list& gradients) {
+    const auto holder = context->saved_data["block"].toCapsule();
+    auto& block = static_cast<Block&>(*holder);
+    const auto saved = context->get_saved_variables();
+    if (at::GradMode::is_enabled()) return composed_backward(block, saved, gradients[0]);
+    std::array<bool, 5> needed{};  // x, γ, β, weight, bias
+    size_t edge = 0;
+    for (size_t i = 0; i < needed.size(); ++i)
+      if (i == 0 || saved[i].defined()) needed[i] = context->needs_input_grad(edge++);
+
+    const auto& x = saved[0];
+    auto dy = std::move(gradients[0]);
+    variable_list result(6);
+    bool is_ours = false;
+    if (block.has_map) {
+      if (needed[3]) {
+        const auto y = block.has_norm ? normalize(x, block.affine, false) : x;
+        result[3] = map_backward(block.map, dy, y, saved[3], {false, true, false}).weight;
+      }
+      const bool through = needed[0] || needed[1] || needed[2];
+      if (through || needed[4]) {
+        auto g = map_backward(block.map, dy, x, saved[3], {through, false, needed[4]});
+        dy = std::move(g.x), result[4] = std::move(g.bias), is_ours = true;
+        if (!through) return result;
+      }
+      if (dy.scalar_type() != x.scalar_type()) dy = dy.to(x.scalar_type());
+    }
+    if (!block.has_norm) {
+      result[0] = block.slope == 1.0 ? dy : activation_gradient(dy, x, block.slope, is_ours);
+      return result;
+    }
+    norm_backward(block, x, dy, is_ours, saved[1].scalar_type(), result);
+    return result;
+  }
+
+ private:
+  // dx = γ·invstd·(g − Σg/n − x̂·Σ(g·x̂)/n), dβ = Σg, dγ = Σ(g·x̂), g = dy·f′.
+  static void norm_backward(const Block& block, const at::Tensor& x, const at::Tensor& dy, bool is_ours, at::ScalarType type, variable_list& result) {
+    const auto sums = gradient_sums(dy, x, block.affine);
+    sums[1].add_(sums[0] * block.mean_error);  // about the true mean
+    result[1] = (sums[1] * block.invstd).to(type), result[2] = sums[0].to(type, false, /*copy=*/true);  // sums are this rank's only until they are reduced
+    at::Tensor offset, factor;
+    if (block.statistics.count > 0) {
+      if (block.statistics.over_ranks) block.statistics.over_ranks->all_reduce_sum(sums, "batch norm gradient sums");
+      const auto means = sums / block.statistics.count;
+      const auto wide_factor = block.scale * block.invstd.square() * means[1];
+      factor = wide_factor.to(type);
+      offset = (block.scale * means[0] + wide_factor * block.mean_error).to(type);
+    } else {
+      factor = offset = at::zeros_like(block.affine.mean);
+    }
+    result[0] = input_gradient(dy, x, block.affine, offset, factor, is_ours);
+  }
+
+  // The same from operations that autograd can differentiate again.
+  static variable_list composed_backward(const Block& block, const variable_list& saved, const at::Tensor& dy) {
+    if (block.has_norm && block.statistics.over_ranks)
+      throw Error(Fault::bug, "second derivatives through batch norm over the global batch are not defined here");
+    const auto &x = saved[0], &weight = saved[3], &bias = saved[4];
+    auto y = x;
+    if (block.has_norm) {
+      const bool training = block.statistics.count > 0;
+      const auto type = saved[1].scalar_type();
+      const auto mean = training ? at::Tensor() : block.statistics.mean.to(type), variance = training ? at::Tensor() : block.statistics.variance.to(type);
+      y = at::batch_norm(x, saved[1], saved[2], mean, variance, training, 0.0, batch_norm_epsilon, false);
+    } else if (block.slope != 0.0 && block.slope != 1.0) {
+      const auto after = x.detach();  // x holds what the activation made of it: back to the values before, with x's own graph
+      y = x + (at::where(after > 0, after, after / block.slope) - after);
+    }
+    if (block.slope != 1.0) y = at::leaky_relu(y, block.slope);
+    if (block.has_map) y = apply_map(block.map, y.to(dy.scalar_type()), weight, bias);
+    variable_list inputs;
+    std::vector<size_t> places;
+    for (size_t i = 0; i < saved.size(); ++i)
+      if (saved[i].defined() && saved[i].requires_grad()) inputs.push_back(saved[i]), places.push_back(i);
+    const auto found = torch::autograd::grad({y}, inputs, {dy}, /*retain_graph=*/true, /*create_graph=*/true, /*allow_unused=*/true);
+    variable_list result(6);
+    for (size_t i = 0; i < places.size(); ++i) result[places[i]] = found[i];
+    return result;
+  }
+};
+
+}  // namespace
+
+at::Tensor run_block(const at::Tensor& x, const std::optional<NormInput>& norm, double slope, const LinearMap* map, bool owns_input) {
+  auto block = c10::make_intrusive<Block>();
+  block->slope = slope;
+  block->has_norm = norm.has_value(), block->has_map = map != nullptr;
+  if (map) block->map = {map->kind, map->stride, map->padding, {}, {}};
+  const auto weight = map ? map->weight : at::Tensor(), bias = map ? map->bias : at::Tensor();
+  if (norm) {
+    at::NoGradGuard no_graph;
+    block->statistics = norm->statistics;
+    prepare(*block, norm->weight, norm->bias);
+  }
+  const auto needs = [](const at::Tensor& t) { return t.defined() && t.requires_grad(); };
+  if (!at::GradMode::is_enabled() || !(needs(x) || needs(weight) || needs(bias) || (norm && (needs(norm->weight) || needs(norm->bias))))) {
+    const auto y = norm ? normalize(x.detach(), block->affine, owns_input) : activate_in_place(x.detach(), slope);
+    return map ? apply_map(*map, y, weight, bias) : y;
+  }
+  return BlockFunction::apply(x, norm ? given(norm->weight) : std::nullopt, norm ? given(norm->bias) : std::nullopt, given(weight), given(bias), block);
+}
+
+}  // namespace ganymede::nets
