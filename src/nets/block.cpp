@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.hpp"
+#include "nets/matrix_product.hpp"
 #include "nets/norm_kernels.hpp"
 
 namespace ganymede::nets {
@@ -56,7 +57,7 @@ at::Tensor apply_map(const LinearMap& map, const at::Tensor& input, const at::Te
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
   const auto x = input.to(type), w = weight.to(type), b = bias.defined() ? bias.to(type) : bias;
   switch (map.kind) {
-    case LinearMap::Kind::matrix: return at::linear(x, w, b);
+    case LinearMap::Kind::matrix: return at::GradMode::is_enabled() ? at::linear(x, w, b) : matrix_product(x, w, b);
     case LinearMap::Kind::convolution: return at::conv2d(x, w, b, map.stride, map.padding);
     default: return at::conv_transpose2d(x, w, b, map.stride, map.padding);
   }
@@ -71,8 +72,8 @@ MapGradients map_backward(const LinearMap& map, const at::Tensor& dy, const at::
   const auto weight = saved_weight.to(dy.scalar_type());
   if (map.kind == LinearMap::Kind::matrix) {
     MapGradients g;
-    if (needed[0]) g.x = at::mm(dy, weight);
-    if (needed[1]) g.weight = at::mm(dy.t(), x.to(dy.scalar_type()));
+    if (needed[0]) g.x = matrix_product(dy, weight.t(), {});
+    if (needed[1]) g.weight = matrix_product(dy.t(), x.to(dy.scalar_type()).t(), {});
     if (needed[2]) g.bias = dy.sum(0);
     return g;
   }

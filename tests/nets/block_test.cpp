@@ -9,6 +9,7 @@
 
 #include "comm/thread_ranks.hpp"
 #include "nets/architectures.hpp"
+#include "nets/matrix_product.hpp"
 #include "parallel/reducer.hpp"
 
 namespace ganymede::nets {
@@ -244,6 +245,19 @@ TEST(Block, NormalizesBfloat16WithFloat32Statistics) {
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(at::equal(norm.buffers()[0], exact.buffers()[0]));
   EXPECT_TRUE(at::equal(y, expected.to(at::kBFloat16)));
+}
+
+// Both libraries behind it, plain and transposed operands.
+TEST(MatrixProduct, EqualsFloat64OnBothSidesOfItsThreshold) {
+  at::manual_seed(5);
+  for (const auto& [rows, in, out] : {std::array<int64_t, 3>{512, 128, 96}, {130, 192, 128}, {64, 2, 128}, {0, 128, 128}}) {
+    const auto x = at::randn({rows, in}), w = at::randn({out, in}), b = at::randn({out});
+    const auto expected = at::linear(x.to(at::kDouble), w.to(at::kDouble), b.to(at::kDouble));
+    EXPECT_LE(rows ? apart(matrix_product(x, w, b), expected) : 0.0, 5e-5) << rows;  // float32 sums of up to 192 products
+    EXPECT_EQ(matrix_product(x, w, b).sizes(), expected.sizes());
+    if (!rows) continue;
+    EXPECT_LE(apart(matrix_product(x.t().contiguous().t(), w.t().contiguous().t(), {}), expected - b.to(at::kDouble)), 5e-5) << rows;
+  }
 }
 
 // Evaluation and training without graph compute what training with graph does, and overwrite no latents.
