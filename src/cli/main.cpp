@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "core/big_blocks.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/version.hpp"
@@ -17,13 +18,8 @@ std::string version_text() {
   return text;
 }
 
-// Blocks from 2 MiB on go back to the system after each use. Kept in the heap they are a little faster to have again, but
-// differing sizes leave holes: the peak of a DCGAN-64 step is 380 MiB so and 479 MiB with everything kept, of a DCGAN-32 step
-// 220 and 237 MiB. Smaller blocks are kept, and the end of the heap with them.
-void keep_small_blocks() {
-  mallopt(M_MMAP_THRESHOLD, 2'000'000);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-}
+// glibc would hand the end of its heap back to the system after each use, and fetch it again for the next layer.
+void keep_small_blocks() { mallopt(M_TRIM_THRESHOLD, 1 << 30); }
 
 int run(int argc, char** argv) {
   Program program;
@@ -52,6 +48,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace ganymede;
   cli::keep_small_blocks();
+  keep_big_blocks_apart();
   try {
     return cli::run(argc, argv);
   } catch (const comm::PeerError& error) {  // printed where it happened

@@ -76,13 +76,8 @@ nets::SampleShape stored_shape(const State& model) {
   throw Error(Fault::bad_data, "the checkpoint's model.h5 does not say what its generator makes").cause("the attribute sample_shape of /generator is missing or unreadable");
 }
 
-std::string hash_of(const State& state) {
-  std::string bytes;
-  for (const auto& [name, tensor] : state.tensors) {
-    bytes += name;
-    bytes.append(static_cast<const char*>(tensor.data_ptr()), tensor.nbytes());
-  }
-  return storage::sha256_text(bytes);
+std::string hash_of(const at::Tensor& flat) {
+  return storage::sha256_text(std::string_view(static_cast<const char*>(flat.data_ptr()), flat.nbytes()));
 }
 
 }  // namespace
@@ -204,8 +199,9 @@ void Session::restore(const State& model) {
 }
 
 std::string Session::fingerprint() const {
-  return fmt::format("recipe {}\ndata set {}\nweights {}\ngenerator layout {}\ndiscriminator layout {}\n", storage::sha256_text(print_config(config_)),
-                     dataset_->manifest().sha256, hash_of(capture()), storage::sha256_text(flat_generator_->layout()),
+  return fmt::format("recipe {}\ndata set {}\ngenerator {}\ndiscriminator {}\ngenerator layout {}\ndiscriminator layout {}\n",
+                     storage::sha256_text(print_config(config_)), dataset_->manifest().sha256, hash_of(flat_generator_->weights().parameters),
+                     hash_of(flat_discriminator_->weights().parameters), storage::sha256_text(flat_generator_->layout()),
                      storage::sha256_text(flat_discriminator_->layout()));
 }
 
