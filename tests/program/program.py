@@ -171,8 +171,8 @@ def model(run):
     return arrays(latest_checkpoint(run) / "model.h5")
 
 
-def worst_difference(mine, theirs, names=None):
-    """The largest |d| / (|p| + 1e-3) over all arrays, and where; names must agree."""
+def worst_difference(mine, theirs, names=None, by_tensor=False):
+    """The largest |d| / (|p| + 1e-3) over all arrays, and where; names must agree. by_tensor: against the largest |p| of each array."""
     if set(mine) != set(theirs):
         raise AssertionError(f"different arrays: {sorted(set(mine) ^ set(theirs))}")
     worst, where = 0.0, ""
@@ -184,7 +184,7 @@ def worst_difference(mine, theirs, names=None):
             raise AssertionError(f"{name}: shapes {a.shape} and {b.shape}")
         if a.size == 0:
             continue
-        difference = np.max(np.abs(a - b) / (np.abs(b) + 1e-3))
+        difference = np.max(np.abs(a - b) / (max(np.abs(b).max(), 1e-3) if by_tensor else np.abs(b) + 1e-3))
         if not difference <= worst:      # so that NaN is the worst of all
             worst, where = float(difference), name
     return worst, where
@@ -226,8 +226,8 @@ class ProgramTest(unittest.TestCase):
         path.write_text(recipe_text(network, **values))
         return path
 
-    def assert_within(self, tolerance, mine, theirs, names=None, message=""):
-        worst, where = worst_difference(mine, theirs, names)
+    def assert_within(self, tolerance, mine, theirs, names=None, message="", by_tensor=False):
+        worst, where = worst_difference(mine, theirs, names, by_tensor)
         self.assertLessEqual(worst, tolerance, f"{message} at {where}")
 
     def assert_bitwise(self, mine, theirs, message=""):

@@ -5,7 +5,7 @@ import unittest
 import program
 
 REPLAY = program.WITNESS / "trace_replay.py"
-SGD = {"optimizer__generator__kind": "sgd", "optimizer__generator__lr": 0.1, "optimizer__discriminator__kind": "sgd", "optimizer__discriminator__lr": 0.1}
+SGD = {"optimizer__generator__kind": "sgd", "optimizer__generator__lr": 0.01, "optimizer__discriminator__kind": "sgd", "optimizer__discriminator__lr": 0.01}
 
 
 class Witness(program.ProgramTest):
