@@ -47,9 +47,9 @@ void Network::initialize(const Rng& rng, int64_t index) {
       if (init.kind == Init::Kind::constant)
         parameter.fill_(init.a);
       else if (init.kind == Init::Kind::normal)
-        parameter.copy_((rng.normal(draw, place, 1, count) * init.b + init.a).view(parameter.sizes()));
+        parameter.copy_(rng.normal(draw, place, 1, count).mul_(init.b).add_(init.a).view(parameter.sizes()));
       else
-        parameter.copy_((rng.uniform(draw, place, 1, count) * (init.b - init.a) + init.a).view(parameter.sizes()));
+        parameter.copy_(rng.uniform(draw, place, 1, count).mul_(init.b - init.a).add_(init.a).view(parameter.sizes()));
     }
   }
 }
@@ -88,12 +88,6 @@ std::vector<std::string> Network::describe() const {
   std::vector<std::string> lines;
   for (const auto& layer : layers_) lines.push_back(layer->describe());
   return lines;
-}
-
-bool Network::mixes_samples() const {
-  for (const auto& layer : layers_)
-    if (dynamic_cast<const BatchNorm*>(layer.get())) return true;
-  return false;
 }
 
 }  // namespace ganymede::nets

@@ -34,8 +34,6 @@ class Network final : public torch::nn::Module {
   std::vector<std::pair<std::string, at::Tensor>> trained_parameters() const;
   int64_t parameter_count() const;
   std::vector<std::string> describe() const;
-  /// True if some layer mixes samples (batch norm), so that joint and separate passes of reals and fakes differ.
-  bool mixes_samples() const;
 
  private:
   std::string name_;
