@@ -12,7 +12,8 @@ import tempfile
 import h5py
 import numpy
 
-import philox
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "witness"))
+import philox  # noqa: E402
 
 TOOL = sys.argv[1]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -50,12 +51,8 @@ def check_mnist(folder):
 def check_ring(folder):
     tool("ring", folder, 5000, 11)
     check_manifest(folder)
-    rows = numpy.arange(5000)
-    data = philox.PURPOSES.index("data")
-    mode = (philox.words(11, 0, rows, 0, data)[0] * numpy.uint64(8)) >> numpy.uint64(32)
-    u = (philox.words(11, 1, rows, 0, data).astype(numpy.float64) + 0.5) * 2.0**-32
-    radius, angle = numpy.sqrt(-2 * numpy.log(u[0])), 2 * math.pi * u[1]
-    normal = numpy.stack([radius * numpy.cos(angle), radius * numpy.sin(angle)], 1)
+    mode = philox.below(11, 8, "data", 0, 0, 5000, 1)[:, 0]       # element 0 picks the component
+    normal = philox.normal(11, "data", 0, 0, 5000, 6)[:, 4:]      # normals start at element 4
     centre = 2.0 * numpy.stack([numpy.cos(2 * math.pi * mode / 8), numpy.sin(2 * math.pi * mode / 8)], 1)
     with h5py.File(folder / "shard-00000.h5") as f:
         assert numpy.array_equal(f["labels"], mode.astype(numpy.int32))

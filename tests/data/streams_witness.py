@@ -3,11 +3,13 @@
 Written plainly and without looking at the C++: whole epochs of each stream are laid out as lists. usage: streams_witness.py WITNESS_TOOL"""
 import json
 import os
+import pathlib
 import random
 import subprocess
 import sys
 
-import philox
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "witness"))
+import philox  # noqa: E402
 
 SHUFFLE = philox.PURPOSES.index("shuffle")
 MIB = 1 << 20
@@ -111,7 +113,6 @@ def cases():
 
 
 def main():
-    philox.check_known_answers()
     listed = cases()
     run = subprocess.run([sys.argv[1], "streams"], input=json.dumps(listed), capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
