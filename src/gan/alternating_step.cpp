@@ -96,29 +96,31 @@ AlternatingStep::Fakes AlternatingStep::make_fakes(const at::Tensor& z, bool wit
   return fakes;
 }
 
-void AlternatingStep::real_half(Phase& phase) {
-  sync_.weights(Player::discriminator).gradients.zero_();
+// D over each micro-batch, and backward from its loss, which joins the phase's; the logits in the order of the batch.
+at::Tensor AlternatingStep::pass_through_discriminator(Phase& phase, const std::function<at::Tensor(size_t)>& input,
+                                                       const std::function<at::Tensor(const at::Tensor&)>& loss_of) {
   std::vector<at::Tensor> all;
   for (size_t m = 0; m < micro_count(); ++m) {
-    const auto logits = forward(*discriminator_, micro(batch_.samples, m)).to(scalar_type(setup_.precision));
-    const auto loss = discriminator_real_loss(logits, setup_.objective.d_loss, setup_.global_batch);
+    const auto logits = forward(*discriminator_, input(m)).to(scalar_type(setup_.precision));
+    const auto loss = loss_of(logits);
     loss.backward();
     all.push_back(logits.detach());
     phase.loss += loss.detach();
   }
-  phase.record.logit_real = joined(all);
+  return joined(all);
+}
+
+void AlternatingStep::real_half(Phase& phase) {
+  sync_.weights(Player::discriminator).gradients.zero_();
+  phase.record.logit_real = pass_through_discriminator(
+      phase, [&](size_t m) { return micro(batch_.samples, m); },
+      [&](const at::Tensor& logits) { return discriminator_real_loss(logits, setup_.objective.d_loss, setup_.global_batch); });
 }
 
 void AlternatingStep::fake_half(Phase& phase, const Fakes& fakes) {
-  std::vector<at::Tensor> all;
-  for (const auto& fake : fakes.micro) {
-    const auto logits = forward(*discriminator_, fake.detach()).to(scalar_type(setup_.precision));
-    const auto loss = discriminator_fake_loss(logits, setup_.objective.d_loss, setup_.global_batch);
-    loss.backward();
-    all.push_back(logits.detach());
-    phase.loss += loss.detach();
-  }
-  phase.record.logit_fake = joined(all);
+  phase.record.logit_fake = pass_through_discriminator(
+      phase, [&](size_t m) { return fakes.micro[m].detach(); },
+      [&](const at::Tensor& logits) { return discriminator_fake_loss(logits, setup_.objective.d_loss, setup_.global_batch); });
 }
 
 // Reals and fakes as 2B rows of one pass: cheaper for small networks, another function where a layer mixes samples.
@@ -143,15 +145,9 @@ void AlternatingStep::joint_pass(Phase& phase, const Fakes& fakes) {
 void AlternatingStep::generator_half(Phase& phase, const Fakes& fakes) {
   sync_.weights(Player::generator).gradients.zero_();
   Locked discriminator(*discriminator_);  // before its forward: a weight locked later would still get a gradient
-  std::vector<at::Tensor> all;
-  for (const auto& fake : fakes.micro) {
-    const auto logits = forward(*discriminator_, fake).to(scalar_type(setup_.precision));
-    const auto loss = generator_loss(logits, setup_.objective.loss, setup_.global_batch);
-    loss.backward();
-    all.push_back(logits.detach());
-    phase.loss += loss.detach();
-  }
-  phase.record.logit_fake = joined(all);
+  phase.record.logit_fake = pass_through_discriminator(
+      phase, [&](size_t m) { return fakes.micro[m]; },
+      [&](const at::Tensor& logits) { return generator_loss(logits, setup_.objective.loss, setup_.global_batch); });
 }
 
 void AlternatingStep::run(const std::function<RealBatch()>& next_real, double deadline_s) {

@@ -94,6 +94,8 @@ class AlternatingStep {
   at::Tensor draw_latents(Purpose purpose, int64_t step) const;
   at::Tensor forward(nets::Network& network, const at::Tensor& x) const;
   Fakes make_fakes(const at::Tensor& z, bool with_graph);
+  at::Tensor pass_through_discriminator(Phase& phase, const std::function<at::Tensor(size_t)>& input,
+                                        const std::function<at::Tensor(const at::Tensor&)>& loss_of);
   void real_half(Phase& phase);
   void fake_half(Phase& phase, const Fakes& fakes);
   void joint_pass(Phase& phase, const Fakes& fakes);
