@@ -20,9 +20,9 @@ struct Options {
 };
 
 int train_here(const train::TrainRequest& request) {
+  train::catch_stop_signals();  // first of all: one that comes while the ranks meet must not be lost
   return with_ranks([&](comm::Communicator& communicator) {
     storage::Hdf5Thread hdf5;
-    train::catch_stop_signals();
     train::Trainer trainer(request, communicator, hdf5);
     std::unique_ptr<report::RunReporter> reporter;
     std::vector<train::Observer*> observers;
@@ -61,7 +61,7 @@ int run(Options options, const Program& program) {
       }
       if (!program.argv[i].starts_with("--ranks=")) argv.push_back(program.argv[i]);
     }
-    comm::exec_mpirun(options.ranks, argv);
+    return comm::run_mpirun(options.ranks, argv);
   }
   if (options.ranks > 0 && is_launched && facts.size != options.ranks)
     throw Error(Fault::usage, "--ranks {} under a launcher that started {}", options.ranks, facts.size).remedy("leave --ranks out under mpirun or srun");

@@ -5,12 +5,13 @@
 
 namespace ganymede::comm {
 
-/// The command line that exec_mpirun runs: mpirun, its options for `ranks` ranks on `cores` cores, then `program`.
+/// The command line that run_mpirun starts: mpirun, its options for `ranks` ranks on `cores` cores, then `program`.
 std::vector<std::string> mpirun_command(int ranks, int cores, const std::vector<std::string>& program);
 
-/// Replaces this process by mpirun, which starts `program` (its path and arguments) on `ranks` ranks of this host; the exit code is
-/// the program's. As root it allows mpirun to run, with a warning. Sets OMP_NUM_THREADS to each rank's share of the cores unless it
-/// is set. Throws Error(Fault::launch) if there is no mpirun.
-[[noreturn]] void exec_mpirun(int ranks, const std::vector<std::string>& program);
+/// Runs `program` (its path and arguments) on `ranks` ranks of this host under mpirun, to the end; gives its exit code, 128 + n after a
+/// death by signal n. A stop signal to this process reaches the ranks as SIGUSR1, a second one ends them. As root it allows mpirun to
+/// run, with a warning. Sets OMP_NUM_THREADS to each rank's share of the cores unless it is set. Call it before any thread is made.
+/// Throws Error(Fault::launch) if there is no mpirun.
+int run_mpirun(int ranks, const std::vector<std::string>& program);
 
 }  // namespace ganymede::comm

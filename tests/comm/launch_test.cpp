@@ -3,10 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "comm/connect.hpp"
@@ -104,31 +108,44 @@ TEST(Launch, CommandLine) {
   EXPECT_THAT(mpirun_command(3, 2, {"x"}), Contains("--oversubscribe"));
 }
 
-/// Exit code of a child that replaces itself by mpirun.
-int exit_code_under_mpirun(int ranks, const std::vector<std::string>& program) {
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      exec_mpirun(ranks, program);
-    } catch (const Error& error) {
-      _exit(error.exit_code());
-    }
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 TEST(Launch, KeepsTheProgramsExitCode) {
   LauncherEnvironment environment({});
-  EXPECT_EQ(exit_code_under_mpirun(3, {"/bin/sh", "-c", "test \"$OMPI_COMM_WORLD_SIZE\" = 3 && test -n \"$OMP_NUM_THREADS\""}), 0);
-  EXPECT_EQ(exit_code_under_mpirun(2, {"/bin/sh", "-c", "exit 65"}), 65);
+  EXPECT_EQ(run_mpirun(3, {"/bin/sh", "-c", "test \"$OMPI_COMM_WORLD_SIZE\" = 3 && test -n \"$OMP_NUM_THREADS\""}), 0);
+  EXPECT_EQ(run_mpirun(2, {"/bin/sh", "-c", "exit 65"}), 65);
+}
+
+// Each rank tells by a file that its trap is set; then a child of ours asks us to stop.
+TEST(Launch, HandsAStopOnAndKeepsTheProgramsAnswer) {
+  LauncherEnvironment environment({});
+  const auto folder = std::filesystem::temp_directory_path() / ("ganymede-launch-" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  const pid_t asker = fork();
+  if (asker == 0) {
+    const auto is_ready = [&](int rank) { return std::filesystem::exists(folder / std::to_string(rank)); };
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(40);
+    while (!(is_ready(0) && is_ready(1)) && std::chrono::steady_clock::now() < deadline) sched_yield();
+    kill(getppid(), SIGTERM);
+    _exit(0);
+  }
+  const std::string program = "trap 'exit 75' USR1; touch " + folder.string() + "/$OMPI_COMM_WORLD_RANK; while :; do :; done";
+  EXPECT_EQ(run_mpirun(2, {"/bin/sh", "-c", program}), 75);
+  waitpid(asker, nullptr, 0);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Launch, WithoutMpirunIsALaunchFailure) {
   const std::string path = std::getenv("PATH");
   setenv("PATH", "/nonexistent", 1);
-  EXPECT_EQ(exit_code_under_mpirun(2, {"x"}), 69);
+  EXPECT_THROW(
+      {
+        try {
+          run_mpirun(2, {"x"});
+        } catch (const Error& error) {
+          EXPECT_EQ(error.exit_code(), 69);
+          throw;
+        }
+      },
+      Error);
   setenv("PATH", path.c_str(), 1);
 }
 
