@@ -19,7 +19,9 @@ using torch::autograd::variable_list;
 // What the backward needs beside the saved tensors.
 struct Block : torch::CustomClassHolder {
   bool has_norm = false, has_map = false;
+  bool keeps_sign = false;  // of x, instead of x: enough where neither batch norm nor a weight's gradient looks at its values
   double slope = 1.0;
+  at::ScalarType x_type = at::kFloat;
   LinearMap map;  // without its tensors, which autograd keeps
   NormStatistics statistics;
   ChannelAffine affine;
@@ -63,24 +65,34 @@ at::Tensor apply_map(const LinearMap& map, const at::Tensor& input, const at::Te
   }
 }
 
-struct MapGradients {
-  at::Tensor x, weight, bias;
+// The gradient of a linear map's input is the opposite map of the output's: no value of the input is looked at. Differentiable.
+at::Tensor map_input_gradient(const LinearMap& map, const at::Tensor& dy, at::IntArrayRef x_sizes, const at::Tensor& saved_weight) {
+  const auto weight = saved_weight.to(dy.scalar_type());
+  if (map.kind == LinearMap::Kind::matrix) return at::GradMode::is_enabled() ? at::matmul(dy, weight) : matrix_product(dy, weight.t(), {});
+  if (map.kind == LinearMap::Kind::transposed) return at::conv2d(dy, weight, {}, map.stride, map.padding);
+  std::vector<int64_t> left_over;  // pixels at the far border that no window reached
+  for (const int axis : {2, 3}) left_over.push_back(x_sizes[axis] - ((dy.size(axis) - 1) * map.stride - 2 * map.padding + weight.size(axis)));
+  return at::conv_transpose2d(dy, weight, {}, map.stride, map.padding, left_over);
+}
+
+struct WeightGradients {
+  at::Tensor weight, bias;
 };
 
-// x is looked at for the weight's gradient only, else its shape is enough.
-MapGradients map_backward(const LinearMap& map, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& saved_weight, std::array<bool, 3> needed) {
-  const auto weight = saved_weight.to(dy.scalar_type());
+WeightGradients map_weight_gradients(const LinearMap& map, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& saved_weight, std::array<bool, 2> needed) {
   if (map.kind == LinearMap::Kind::matrix) {
-    MapGradients g;
-    if (needed[0]) g.x = matrix_product(dy, weight.t(), {});
-    if (needed[1]) g.weight = matrix_product(dy.t(), x.to(dy.scalar_type()).t(), {});
-    if (needed[2]) g.bias = dy.sum(0);
+    WeightGradients g;
+    if (needed[0]) g.weight = matrix_product(dy.t(), x.to(dy.scalar_type()).t(), {});
+    if (needed[1]) g.bias = dy.sum(0);
     return g;
   }
+  if (!needed[0]) return {{}, dy.sum({0, 2, 3})};
+  const auto weight = saved_weight.to(dy.scalar_type());
   const bool transposed = map.kind == LinearMap::Kind::transposed;
   const std::vector<int64_t> stride(2, map.stride), padding(2, map.padding), ones(2, 1), zeros(2, 0), bias_size{weight.size(transposed ? 1 : 0)};
-  auto [dx, dw, db] = at::convolution_backward(dy, x.to(dy.scalar_type()), weight, at::OptionalIntArrayRef(bias_size), stride, padding, ones, transposed, zeros, 1, needed);
-  return {dx, dw, db};
+  auto [dx, dw, db] = at::convolution_backward(dy, x.to(dy.scalar_type()), weight, at::OptionalIntArrayRef(bias_size), stride, padding, ones, transposed,
+                                               zeros, 1, {false, true, needed[1]});
+  return {dw, db};
 }
 
 class BlockFunction : public torch::autograd::Function<BlockFunction> {
@@ -89,7 +101,7 @@ class BlockFunction : public torch::autograd::Function<BlockFunction> {
                             const std::optional<at::Tensor>& weight, const std::optional<at::Tensor>& bias, const c10::intrusive_ptr<Block>& block) {
     // Without batch norm x itself becomes the activation: nobody else needs the values before it, and the sign is enough.
     const auto y = block->has_norm ? normalize(x, block->affine, false) : activate_in_place(x.detach(), block->slope);
-    context->save_for_backward({x, gamma.value_or(at::Tensor()), beta.value_or(at::Tensor()), weight.value_or(at::Tensor()), bias.value_or(at::Tensor())});
+    context->save_for_backward({block->keeps_sign ? y > 0 : x, gamma.value_or(at::Tensor()), beta.value_or(at::Tensor()), weight.value_or(at::Tensor()), bias.value_or(at::Tensor())});
     context->saved_data["block"] = c10::IValue::make_capsule(block);
     return block->has_map ? apply_map(block->map, y, *weight, bias.value_or(at::Tensor())) : y;
   }
@@ -110,17 +122,18 @@ class BlockFunction : public torch::autograd::Function<BlockFunction> {
     variable_list result(6);
     bool is_ours = false;
     if (block.has_map) {
-      if (needed[3]) {
-        const auto y = block.has_norm ? normalize(x, block.affine, false) : x;
-        result[3] = map_backward(block.map, dy, y, saved[3], {false, true, false}).weight;
+      if (needed[3] || needed[4]) {
+        const auto y = needed[3] && block.has_norm ? normalize(x, block.affine, false) : x;
+        auto g = map_weight_gradients(block.map, dy, y, saved[3], {needed[3], needed[4]});
+        result[3] = std::move(g.weight), result[4] = std::move(g.bias);
       }
-      const bool through = needed[0] || needed[1] || needed[2];
-      if (through || needed[4]) {
-        auto g = map_backward(block.map, dy, x, saved[3], {through, false, needed[4]});
-        dy = std::move(g.x), result[4] = std::move(g.bias), is_ours = true;
-        if (!through) return result;
-      }
-      if (dy.scalar_type() != x.scalar_type()) dy = dy.to(x.scalar_type());
+      if (!needed[0] && !needed[1] && !needed[2]) return result;
+      dy = map_input_gradient(block.map, dy, x.sizes(), saved[3]), is_ours = true;
+      if (dy.scalar_type() != block.x_type) dy = dy.to(block.x_type);
+    }
+    if (block.keeps_sign) {
+      result[0] = gradient_by_sign(dy, x, block.slope, is_ours);
+      return result;
     }
     if (!block.has_norm) {
       result[0] = block.slope == 1.0 ? dy : activation_gradient(dy, x, block.slope, is_ours);
@@ -154,6 +167,12 @@ class BlockFunction : public torch::autograd::Function<BlockFunction> {
     if (block.has_norm && block.statistics.over_ranks)
       throw Error(Fault::bug, "second derivatives through batch norm over the global batch are not defined here");
     const auto &x = saved[0], &weight = saved[3], &bias = saved[4];
+    if (block.keeps_sign) {
+      variable_list result(6);
+      const auto dx = map_input_gradient(block.map, dy, x.sizes(), weight).to(block.x_type);
+      result[0] = dx * at::where(x, at::scalar_tensor(1.0, dx.options()), at::scalar_tensor(block.slope, dx.options()));
+      return result;
+    }
     auto y = x;
     if (block.has_norm) {
       const bool training = block.statistics.count > 0;
@@ -183,6 +202,7 @@ at::Tensor run_block(const at::Tensor& x, const std::optional<NormInput>& norm, 
   auto block = c10::make_intrusive<Block>();
   block->slope = slope;
   block->has_norm = norm.has_value(), block->has_map = map != nullptr;
+  block->x_type = x.scalar_type();
   if (map) block->map = {map->kind, map->stride, map->padding, {}, {}};
   const auto weight = map ? map->weight : at::Tensor(), bias = map ? map->bias : at::Tensor();
   if (norm) {
@@ -195,6 +215,7 @@ at::Tensor run_block(const at::Tensor& x, const std::optional<NormInput>& norm, 
     const auto y = norm ? normalize(x.detach(), block->affine, owns_input) : activate_in_place(x.detach(), slope);
     return map ? apply_map(*map, y, weight, bias) : y;
   }
+  block->keeps_sign = !norm && map && slope != 1.0 && !needs(weight) && !needs(bias);
   return BlockFunction::apply(x, norm ? given(norm->weight) : std::nullopt, norm ? given(norm->bias) : std::nullopt, given(weight), given(bias), block);
 }
 

@@ -1,6 +1,7 @@
 // What lies between two linear layers and the second of them, as one step of autograd: [batch norm ->] activation [-> linear map].
 // Only the input of batch norm is kept for the backward pass, which computes the activation again (one pass over values that are
-// in memory anyway); composed of separate layers, batch norm's output would be kept as well.
+// in memory anyway); composed of separate layers, batch norm's output would be kept as well. In front of locked weights, without
+// batch norm, only the activation's signs are kept.
 #pragma once
 #include <optional>
 

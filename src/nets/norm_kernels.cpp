@@ -24,6 +24,7 @@ struct Loops {
   void (*gradient_rows)(const T*, const T*, T*, int64_t, int64_t, const P*, const P*, const P*, const P*, const P*, P);
   void (*gradient_plane)(const T*, const T*, T*, int64_t, P, P, P, P, P, P);
   void (*activation_gradient)(const T*, const T*, T*, int64_t, P);
+  void (*gradient_by_sign)(const T*, const uint8_t*, T*, int64_t, P);
 };
 
 // How the plain build would pass a wide vector to a function is no matter: all that take one are inlined.
@@ -250,6 +251,21 @@ at::Tensor activation_gradient(const at::Tensor& gradient, const at::Tensor& res
     T* to = write<T>(dx);
     at::parallel_for(0, y.numel(), grain, [&](int64_t begin, int64_t end) {
       loop.activation_gradient(d + begin, v + begin, to + begin, end - begin, static_cast<P>(slope));
+    });
+  });
+  return dx;
+}
+
+at::Tensor gradient_by_sign(const at::Tensor& gradient, const at::Tensor& is_positive, double slope, bool in_place) {
+  const auto kept = settled(is_positive), dy = laid_as(gradient, kept);
+  const auto dx = in_place ? dy : at::empty_like(dy);
+  by_type(dy, [&]<typename T, typename P>(T, P) {
+    const auto& loop = loops<T, P>();
+    const T* d = read<T>(dy);
+    const uint8_t* sign = read<uint8_t>(kept);
+    T* to = write<T>(dx);
+    at::parallel_for(0, dy.numel(), grain, [&](int64_t begin, int64_t end) {
+      loop.gradient_by_sign(d + begin, sign + begin, to + begin, end - begin, static_cast<P>(slope));
     });
   });
   return dx;

@@ -26,5 +26,7 @@ at::Tensor input_gradient(const at::Tensor& dy, const at::Tensor& x, const Chann
                           bool in_place);
 /// dy·f′ by the sign of y = f(x), in dy itself where `in_place`.
 at::Tensor activation_gradient(const at::Tensor& dy, const at::Tensor& y, double slope, bool in_place);
+/// The same where only y > 0 was kept, as bool.
+at::Tensor gradient_by_sign(const at::Tensor& dy, const at::Tensor& is_positive, double slope, bool in_place);
 
 }  // namespace ganymede::nets

@@ -195,7 +195,17 @@ void activation_gradient(const T* dy, const T* y, T* dx, int64_t n, P slope) {
 }
 
 template <typename T, typename P>
+void gradient_by_sign(const T* dy, const uint8_t* is_positive, T* dx, int64_t n, P slope) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const P factor = is_positive[i] != 0 ? P(1) : slope;
+    narrow(widen(dy[i]) * factor, dx[i]);
+  }
+}
+
+template <typename T, typename P>
 Loops<T, P> loops() {
   return {row_moments<T, P>,    plane_moments<T, P>, row_gradient_sums<T, P>, plane_gradient_sums<T, P>, normalize_rows<T, P>,
-          normalize_plane<T, P>, gradient_rows<T, P>, gradient_plane<T, P>,    activation_gradient<T, P>};
+          normalize_plane<T, P>, gradient_rows<T, P>, gradient_plane<T, P>,    activation_gradient<T, P>,
+          gradient_by_sign<T, P>};
 }

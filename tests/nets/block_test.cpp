@@ -36,7 +36,10 @@ std::vector<Case> cases() {
   all.push_back({"locked map", true, true, true, false, 0.2, Kind::convolution});
   all.push_back({"no norm", false, true, true, true, 0.2, Kind::convolution});
   all.push_back({"no norm, ReLU, locked", false, true, false, false, 0.0, Kind::transposed});
+  all.push_back({"no norm, locked", false, true, false, false, 0.2, Kind::convolution});
+  all.push_back({"no norm, channels-last, locked", false, true, true, false, 0.2, Kind::convolution});
   all.push_back({"no norm, matrix", false, true, false, true, 0.2, Kind::matrix});
+  all.push_back({"no norm, matrix, locked", false, true, false, false, 0.2, Kind::matrix});
   all.push_back({"matrix", true, true, false, true, 0.2, Kind::matrix});
   return all;
 }
