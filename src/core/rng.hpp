@@ -32,9 +32,10 @@ class Rng {
   std::array<uint32_t, 4> words(const Draw& draw, int64_t place, int64_t block) const;
 
   /// N(0,1) for `rows` places from `first_place`, `elements` each: float64 [rows, elements] on the CPU, by Box–Muller.
-  at::Tensor normal(const Draw& draw, int64_t first_place, int64_t rows, int64_t elements) const;
+  /// `first_element`, a multiple of 4, leaves out those before it.
+  at::Tensor normal(const Draw& draw, int64_t first_place, int64_t rows, int64_t elements, int64_t first_element = 0) const;
   /// (x + ½)·2⁻³², in (0,1): float64 [rows, elements] on the CPU.
-  at::Tensor uniform(const Draw& draw, int64_t first_place, int64_t rows, int64_t elements) const;
+  at::Tensor uniform(const Draw& draw, int64_t first_place, int64_t rows, int64_t elements, int64_t first_element = 0) const;
 
   /// A permutation of 0..n−1 (Fisher–Yates from the end); counter words (i / 4, a, b, c).
   std::vector<int64_t> permutation(int64_t n, uint32_t a, uint32_t b, uint32_t c) const;

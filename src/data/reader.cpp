@@ -16,7 +16,7 @@ Reader::Reader(Dataset& dataset, const BatchPlan& plan, const DataConfig& config
 Reader::~Reader() { stop(); }
 
 Batch Reader::next(Deadline deadline) {
-  if (!thread_.joinable()) start();
+  read_ahead();
   const auto begin = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   const bool is_there = changed_.wait_until(lock, deadline.moment(), [this] { return !ready_.empty() || failure_; });
@@ -42,7 +42,8 @@ void Reader::skip_to(int64_t drawn_samples) {
 
 double Reader::take_wait_ms() { return std::exchange(wait_ms_, 0.0); }
 
-void Reader::start() {
+void Reader::read_ahead() {
+  if (thread_.joinable()) return;
   is_stopping_ = false;
   failure_ = nullptr;
   ready_.clear();

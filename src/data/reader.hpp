@@ -22,12 +22,14 @@ namespace ganymede::data {
 /// Used by one thread (the training one).
 class Reader {
  public:
-  /// `dataset` outlives the reader. Nothing is read before the first next().
+  /// `dataset` outlives the reader. Nothing is read before read_ahead() or next().
   Reader(Dataset& dataset, const BatchPlan& plan, const DataConfig& config, uint64_t seed);
   ~Reader();
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
+  /// Starts reading, as the first next() would.
+  void read_ahead();
   /// The next step's batch. Throws what reading threw (bad_data, io), or io when the deadline passes first.
   Batch next(Deadline deadline);
   /// The next batch begins after `drawn_samples` of the whole job: how a resumed run finds its place.
@@ -42,7 +44,6 @@ class Reader {
   double take_wait_ms();
 
  private:
-  void start();
   void stop();
   void produce_batches(int64_t drawn);
   Batch make_batch(int64_t drawn);

@@ -5,6 +5,27 @@
 #include "nets/block.hpp"
 
 namespace ganymede::nets {
+namespace {
+
+// A few rows at a time: the float64 numbers of a whole weight would be twice its size.
+void draw_parameter(const Rng& rng, const Draw& draw, int64_t place, const Init& init, at::Tensor parameter) {
+  if (init.kind == Init::Kind::constant) {
+    parameter.fill_(init.a);
+    return;
+  }
+  constexpr int64_t at_once = 1 << 17, elements_a_block = 4;
+  const int64_t rows = parameter.size(0), row = parameter.numel() / rows;
+  const int64_t step = std::max<int64_t>(1, at_once / row / elements_a_block) * elements_a_block;
+  for (int64_t first = 0; first < rows; first += step) {
+    const int64_t count = std::min(step, rows - first);
+    auto part = parameter.narrow(0, first, count);
+    const auto numbers = init.kind == Init::Kind::normal ? rng.normal(draw, place, 1, count * row, first * row).mul_(init.b).add_(init.a)
+                                                         : rng.uniform(draw, place, 1, count * row, first * row).mul_(init.b - init.a).add_(init.a);
+    part.copy_(numbers.view(part.sizes()));
+  }
+}
+
+}  // namespace
 
 // Batch norm and activation are computed together with the layer behind them (block.hpp).
 at::Tensor Network::forward(const at::Tensor& x) {
@@ -39,18 +60,7 @@ void Network::initialize(const Rng& rng, int64_t index) {
   for (const auto& layer : layers_) {
     const auto initial = layer->initial();
     const auto parameters = layer->parameters(/*recurse=*/false);
-    for (size_t i = 0; i < parameters.size(); ++i, ++place) {
-      auto parameter = parameters[i];
-      const Init& init = initial.at(i);
-      const Draw draw{Purpose::init, 0, index};
-      const int64_t count = parameter.numel();
-      if (init.kind == Init::Kind::constant)
-        parameter.fill_(init.a);
-      else if (init.kind == Init::Kind::normal)
-        parameter.copy_(rng.normal(draw, place, 1, count).mul_(init.b).add_(init.a).view(parameter.sizes()));
-      else
-        parameter.copy_(rng.uniform(draw, place, 1, count).mul_(init.b - init.a).add_(init.a).view(parameter.sizes()));
-    }
+    for (size_t i = 0; i < parameters.size(); ++i, ++place) draw_parameter(rng, Draw{Purpose::init, 0, index}, place, initial.at(i), parameters[i]);
   }
 }
 

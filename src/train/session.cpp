@@ -111,15 +111,19 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   config_.data.batch_per_rank.reset();
   config_.data.streams = plan_.streams;
 
+  micro_rows(0);  // refuses an impossible objective.accumulate before the start
+
   const auto shape = sample_shape(dataset_->manifest());
   const auto precision = config_.run.precision;
   generator_ = typed(nets::make_generator(config_.generator, config_.latent, shape), precision);
   discriminator_ = typed(nets::make_discriminator(config_.discriminator, shape), precision);
   auto average = typed(nets::make_generator(config_.generator, config_.latent, shape), precision);
-  generator_->initialize(rng_, 0);
-  discriminator_->initialize(rng_, 1);
+  reader_ = std::make_unique<data::Reader>(*dataset_, plan_, config_.data, config_.run.seed);
+  reader_->read_ahead();  // while weights are drawn
   flat_generator_ = std::make_unique<parallel::FlatNetwork>(generator_, true);
   flat_discriminator_ = std::make_unique<parallel::FlatNetwork>(discriminator_, true);
+  generator_->initialize(rng_, 0);
+  discriminator_->initialize(rng_, 1);
   flat_average_ = std::make_unique<parallel::FlatNetwork>(average, false);
   average_ = std::make_unique<gan::Average>(config_.average, average, flat_average_->weights().parameters, generator_, flat_generator_->weights().parameters);
   average_->reset();
@@ -134,8 +138,6 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   discriminator_optimizer_ = std::make_unique<gan::Optimizer>(config_.discriminator_optimizer, flat_discriminator_->weights());
   const gan::StepSetup setup{config_.objective, config_.tricks, config_.latent, precision, plan_.global_batch};
   step_ = std::make_unique<gan::AlternatingStep>(setup, generator_, discriminator_, *reducer_, *generator_optimizer_, *discriminator_optimizer_, *average_, rng_);
-  reader_ = std::make_unique<data::Reader>(*dataset_, plan_, config_.data, config_.run.seed);
-  micro_rows(0);  // refuses an impossible objective.accumulate before the start
 }
 
 void Session::run_iteration() {

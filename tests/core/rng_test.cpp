@@ -42,6 +42,13 @@ TEST(Rng, RowsDependOnlyOnTheirPlace) {
   EXPECT_FALSE(at::equal(Rng(4).normal(Draw{Purpose::z_g, 5, 2}, 0, 48, 17), all));
 }
 
+TEST(Rng, ElementsCanBeDrawnInPieces) {
+  const auto all = Rng(3).normal(z_d, 2, 3, 50);
+  EXPECT_TRUE(at::equal(Rng(3).normal(z_d, 2, 3, 14, 36), all.slice(1, 36)));
+  EXPECT_TRUE(at::equal(Rng(3).uniform(z_d, 2, 3, 14, 36), Rng(3).uniform(z_d, 2, 3, 50).slice(1, 36)));
+  EXPECT_THROW(Rng(3).normal(z_d, 2, 3, 14, 35), Error);
+}
+
 TEST(Rng, PermutesEveryThingOnce) {
   for (int64_t n : {0, 1, 2, 5, 1000}) {
     auto order = Rng(1).permutation(n, 1, 2, 3);
