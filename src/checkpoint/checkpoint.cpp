@@ -54,6 +54,9 @@ Counters read_counters(const fs::path& folder, const Json& state) {
     if (state.at("format") != format_name) throw damaged(folder, fmt::format("{} is no checkpoint's", state_name));
     if (state.at("version") != version)
       throw damaged(folder, fmt::format("format version {}; this program reads {}", state.at("version").dump(), version));
+    for (const char* counter : {"step", "d_steps", "g_steps", "images", "ranks", "seed"})
+      if (!state.at(counter).is_number_unsigned())
+        throw damaged(folder, fmt::format("{}: {} is {}, not a whole number from 0 up", state_name, counter, state.at(counter).dump()));
     return {state.at("step"), state.at("d_steps"), state.at("g_steps"), state.at("images"), state.at("ranks"), state.at("seed"),
             state.at("recipe_sha256"), state.at("dataset_sha256")};
   } catch (const nlohmann::json::exception& error) {
@@ -92,15 +95,30 @@ void describe(config::Fields& fields, CheckpointConfig& c) {
   fields.integer("keep", c.keep, "how many of the newest are kept").at_least(1);
 }
 
-Snapshot load(const fs::path& folder, storage::Hdf5Thread& hdf5) {
+namespace {
+
+Snapshot load_files(const fs::path& folder, storage::Hdf5Thread& hdf5) {
   if (!fs::is_regular_file(folder / state_name)) throw damaged(folder, fmt::format("{} is missing", state_name));
   const Json state = read_json(folder);
   Snapshot snapshot;
+  snapshot.folder = folder;
   snapshot.counters = read_counters(folder, state);
   check_files(folder, state);
   snapshot.model = storage::read_state(hdf5, folder / model_name);
   snapshot.recipe = storage::read_text(folder / recipe_name, most_json_bytes);
   return snapshot;
+}
+
+}  // namespace
+
+Snapshot load(const fs::path& folder, storage::Hdf5Thread& hdf5) {
+  try {
+    return load_files(folder, hdf5);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // entries of another type than they should have, a file that vanishes meanwhile
+    throw damaged(folder, fmt::format("it cannot be read ({})", error.what()));
+  }
 }
 
 Found find(const fs::path& path) {
@@ -118,8 +136,13 @@ Found find(const fs::path& path) {
       .remedy("name a folder like runs/00000-mnist, or one of its checkpoints/step-… folders");
 }
 
-Snapshot load_newest(const Found& found, storage::Hdf5Thread& hdf5) {
-  if (found.named_checkpoint) return load(found.folder, hdf5);
+Snapshot load_newest(const Found& found, storage::Hdf5Thread& hdf5, const Check& check) {
+  const auto load_checked = [&](const fs::path& folder) {
+    auto snapshot = load(folder, hdf5);
+    check(snapshot);
+    return snapshot;
+  };
+  if (found.named_checkpoint) return load_checked(found.folder);
   auto folders = checkpoints_newest_first(found.run);
   // LATEST decides; one that is newer was renamed but never announced, and will be written again.
   std::string latest;
@@ -130,7 +153,7 @@ Snapshot load_newest(const Found& found, storage::Hdf5Thread& hdf5) {
   std::optional<Error> first;
   for (const auto& folder : folders) {
     try {
-      return load(folder, hdf5);
+      return load_checked(folder);
     } catch (const Error& error) {
       if (!first) first = error;
       log::warning("{}\n  an older checkpoint is used if there is one", error.what());
@@ -202,9 +225,12 @@ void Writer::commit(Deadline deadline) {
   throw Error(static_cast<Fault>(std::stoi(failures[0].substr(0, space))), "{}", failures[0].substr(space + 1)).within(fmt::format("saving checkpoint {}", step));
 }
 
+// Those beyond the one just announced were damaged or never announced: the run went on from before them.
 void Writer::remove_old() {
-  auto folders = checkpoints_newest_first(run_);
-  for (size_t i = static_cast<size_t>(config_.keep); i < folders.size(); ++i) fs::remove_all(folders[i]);
+  const auto folders = checkpoints_newest_first(run_);
+  const auto newest = std::find_if(folders.begin(), folders.end(), [&](const fs::path& f) { return f.filename() == step_folder(pending_->step); });
+  for (auto folder = folders.begin(); folder != folders.end(); ++folder)
+    if (folder < newest || folder - newest >= config_.keep) fs::remove_all(*folder);
 }
 
 }  // namespace ganymede::checkpoint

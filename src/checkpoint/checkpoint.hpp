@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <memory>
 #include <optional>
@@ -37,6 +38,7 @@ struct Snapshot {
   Counters counters;
   State model;          // replicated: the same on every rank
   std::string recipe;   // resolved, TOML
+  std::filesystem::path folder;  // that it was loaded from
 };
 
 /// A checkpoint folder whose every file has the recorded size and hash. Throws Error(Fault::bad_data) naming what is off.
@@ -50,7 +52,9 @@ struct Found {
   bool named_checkpoint = false;
 };
 Found find(const std::filesystem::path& path);
-Snapshot load_newest(const Found& found, storage::Hdf5Thread& hdf5);
+/// Throws what makes a snapshot unfit although its files are whole.
+using Check = std::function<void(const Snapshot&)>;
+Snapshot load_newest(const Found& found, storage::Hdf5Thread& hdf5, const Check& check);
 
 class Writer {
  public:

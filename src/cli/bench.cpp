@@ -65,6 +65,7 @@ int step(const Options& options, const Program& program) {
 void add_bench(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("bench", "measure this machine")->require_subcommand(1);
+  command->footer("Example: ganymede bench step launch/recipes/mnist-32.toml --json");
   auto* step_command = command->add_subcommand("step", "time the training iteration of a recipe; writes no file");
   step_command->add_option("recipe", options->recipe, "a TOML recipe")->required();
   step_command->add_option("--set", options->sets, "override one key: section.key=value")->expected(1)->take_all();

@@ -27,6 +27,7 @@ int show(const Options& options) {
 void add_config(CLI::App& app, Program& program) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("config", "recipes")->require_subcommand(1);
+  command->footer("Example: ganymede config show launch/recipes/mnist.toml");
   auto* show_command = command->add_subcommand("show", "print a recipe with every default filled in");
   show_command->add_option("recipe", options->recipe, "a TOML recipe")->required();
   show_command->add_option("--set", options->sets, "override one key: section.key=value")->expected(1)->take_all();

@@ -54,6 +54,7 @@ void add_build(CLI::App& data, Program& program) {
 void add_synth(CLI::App& data, Program& program) {
   auto options = std::make_shared<data::RingOptions>();
   auto* command = data.add_subcommand("synth", "make shards from a formula")->require_subcommand(1);
+  command->footer("Example: ganymede data synth ring build/shards/ring");
   auto* ring = command->add_subcommand("ring", "points of Gaussians on a circle");
   auto output = std::make_shared<std::string>();
   ring->add_option("output", *output, "folder to make")->required();
@@ -150,6 +151,7 @@ void add_peek(CLI::App& data, Program& program) {
 
 void add_data(CLI::App& app, Program& program) {
   auto* command = app.add_subcommand("data", "data sets")->require_subcommand(1);
+  command->footer("Example: ganymede data build datasets/mnist build/shards/mnist-28");
   add_build(*command, program);
   add_synth(*command, program);
   add_stat(*command, program);

@@ -50,17 +50,21 @@ void write_h5(const std::string& file, const at::Tensor& samples, const at::Tens
 int run(const Options& options) {
   if (!is_first_process()) return 0;
   storage::Hdf5Thread hdf5;
-  const auto snapshot = checkpoint::load_newest(checkpoint::find(options.from), hdf5);
+  const auto snapshot = checkpoint::load_newest(checkpoint::find(options.from), hdf5, train::check_snapshot);
   const auto config = train::read_config(train::parse_source(snapshot.recipe, "the checkpoint's config.toml", {}));
   const auto generator = train::load_generator(config, snapshot.model, options.raw);
   const uint64_t seed = options.seed.value_or(config.run.seed);
   const auto z = nets::latents(Rng(seed), config.latent, Draw{Purpose::eval, 0, 0}, 0, options.count, gan::scalar_type(config.run.precision));
   const auto samples = generate(*generator, z);
+  if (!at::isfinite(samples).all().item<bool>())
+    throw Error(Fault::numeric, "the generator of {} makes values that are not finite", snapshot.folder.string())
+        .cause("its weights hold NaN or infinity")
+        .remedy("sample an older checkpoint of the run, by its path");
   const auto picture = samples.dim() == 2 ? report::scatter(samples, report::box_for(samples)) : report::grid(samples);
+  if (!options.samples_h5.empty()) write_h5(options.samples_h5, samples, z);  // first: the picture is the last thing that can fail
   report::write_png(options.output, picture,
                     {{"Software", "ganymede"}, {"step", std::to_string(snapshot.counters.step)}, {"seed", std::to_string(seed)},
                      {"recipe_sha256", snapshot.counters.recipe_sha256}});
-  if (!options.samples_h5.empty()) write_h5(options.samples_h5, samples, z);
   std::printf("%s\n", options.output.c_str());
   return 0;
 }

@@ -2,9 +2,10 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <Random123/philox.h>
 
-#include <cmath>
+#include <algorithm>
 #include <numbers>
 #include <numeric>
 
@@ -25,22 +26,10 @@ Words philox(uint64_t seed, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
 
 double unit(uint32_t word) { return (word + 0.5) * 0x1p-32; }
 
-// Fills [rows, elements], four elements a block; the last block of a row may be cut short.
-template <typename FromWords>
-at::Tensor fill(const Rng& rng, const Draw& draw, int64_t first_place, int64_t rows, int64_t elements, int64_t first_element, FromWords from_words) {
+constexpr int64_t grain = 1024;  // blocks that are worth a thread
+
+void check_start(int64_t first_element) {
   if (first_element % 4 != 0) throw Error(Fault::bug, "random numbers begin at element {}, which is not the first of its block", first_element);
-  auto out = at::empty({rows, elements}, at::kDouble);
-  double* const values = out.data_ptr<double>();
-  const int64_t blocks = (elements + 3) / 4;
-  at::parallel_for(0, rows * blocks, 1024, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = i / blocks, block = i % blocks;
-      const std::array<double, 4> four = from_words(rng.words(draw, first_place + row, first_element / 4 + block));
-      const int64_t left = std::min<int64_t>(4, elements - 4 * block);
-      std::copy_n(four.begin(), left, values + row * elements + 4 * block);
-    }
-  });
-  return out;
 }
 
 }  // namespace
@@ -51,18 +40,46 @@ Words Rng::words(const Draw& draw, int64_t place, int64_t block) const {
   return philox(seed_, static_cast<uint32_t>(block), static_cast<uint32_t>(place), static_cast<uint32_t>(draw.step), last_word(draw));
 }
 
+// Roots, logarithms and angles over whole tensors: LibTorch computes several at once.
 at::Tensor Rng::normal(const Draw& draw, int64_t first_place, int64_t rows, int64_t elements, int64_t first_element) const {
-  return fill(*this, draw, first_place, rows, elements, first_element, [](const Words& x) -> std::array<double, 4> {
-    const double r0 = std::sqrt(-2.0 * std::log(unit(x[0]))), r1 = std::sqrt(-2.0 * std::log(unit(x[2])));
-    const double a0 = 2.0 * std::numbers::pi * unit(x[1]), a1 = 2.0 * std::numbers::pi * unit(x[3]);
-    return {r0 * std::cos(a0), r0 * std::sin(a0), r1 * std::cos(a1), r1 * std::sin(a1)};
+  check_start(first_element);
+  const int64_t blocks = (elements + 3) / 4;
+  auto radius = at::empty({2 * rows * blocks}, at::kDouble), angle = at::empty_like(radius), out = at::empty({rows, elements}, at::kDouble);
+  double *const r = radius.data_ptr<double>(), *const a = angle.data_ptr<double>(), *const to = out.data_ptr<double>();
+  at::parallel_for(0, rows * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Words x = words(draw, first_place + i / blocks, first_element / 4 + i % blocks);
+      r[2 * i] = unit(x[0]), r[2 * i + 1] = unit(x[2]);
+      a[2 * i] = 2.0 * std::numbers::pi * unit(x[1]), a[2 * i + 1] = 2.0 * std::numbers::pi * unit(x[3]);
+    }
   });
+  radius.log_().mul_(-2.0).sqrt_();
+  const auto sine = angle.sin();
+  angle.cos_();
+  const double* const s = sine.const_data_ptr<double>();
+  at::parallel_for(0, rows * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const double four[] = {r[2 * i] * a[2 * i], r[2 * i] * s[2 * i], r[2 * i + 1] * a[2 * i + 1], r[2 * i + 1] * s[2 * i + 1]};
+      const int64_t row = i / blocks, block = i % blocks;
+      std::copy_n(four, std::min<int64_t>(4, elements - 4 * block), to + row * elements + 4 * block);
+    }
+  });
+  return out;
 }
 
 at::Tensor Rng::uniform(const Draw& draw, int64_t first_place, int64_t rows, int64_t elements, int64_t first_element) const {
-  return fill(*this, draw, first_place, rows, elements, first_element, [](const Words& x) -> std::array<double, 4> {
-    return {unit(x[0]), unit(x[1]), unit(x[2]), unit(x[3])};
+  check_start(first_element);
+  const int64_t blocks = (elements + 3) / 4;
+  auto out = at::empty({rows, elements}, at::kDouble);
+  double* const to = out.data_ptr<double>();
+  at::parallel_for(0, rows * blocks, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / blocks, block = i % blocks;
+      const Words x = words(draw, first_place + row, first_element / 4 + block);
+      for (int64_t e = 0; e < std::min<int64_t>(4, elements - 4 * block); ++e) to[row * elements + 4 * block + e] = unit(x[e]);
+    }
   });
+  return out;
 }
 
 std::vector<int64_t> Rng::permutation(int64_t n, uint32_t a, uint32_t b, uint32_t c) const {

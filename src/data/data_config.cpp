@@ -6,8 +6,8 @@ namespace ganymede::data {
 
 void describe(config::Fields& fields, DataConfig& c) {
   fields.text("path", c.path, "folder of the data set, as `ganymede data build` writes it");
-  fields.integer("global_batch", c.global_batch, "samples of a step over all ranks (or batch_per_rank)").at_least(1);
-  fields.integer("batch_per_rank", c.batch_per_rank, "samples of a step on each rank (or global_batch)").at_least(1);
+  fields.integer("global_batch", c.global_batch, "samples of a step over all ranks (or batch_per_rank)").at_least(1).at_most(1 << 30);
+  fields.integer("batch_per_rank", c.batch_per_rank, "samples of a step on each rank (or global_batch)").at_least(1).at_most(1 << 30);
   fields.integer("streams", c.streams, "parts that the data set is read in, at least one for each rank").at_least(1);
   fields.integer("window", c.window, "pieces that a stream shuffles together").at_least(1);
   fields.integer("cache_mib", c.cache_mib, "a data set up to this size is kept in memory; 0 streams it").at_least(0);

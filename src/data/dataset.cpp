@@ -1,6 +1,7 @@
 #include "data/dataset.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "data/shard_format.hpp"
@@ -54,14 +55,20 @@ void check_dataset(const storage::Dataset& dataset, const char* name, at::Scalar
 
 Dataset::Dataset(std::filesystem::path folder, storage::Hdf5Thread& thread) : folder_(std::move(folder)), thread_(thread), manifest_(read_manifest(folder_)) {
   int64_t first = 0;
+  std::vector<int64_t> label_counts(static_cast<size_t>(manifest_.class_count()));
   for (size_t number = 0; number < manifest_.shards.size(); ++number) {
     first_samples_.push_back(first);
     first += manifest_.shards[number].samples;
     thread_.run(storage::Priority::read, [&] {
       auto shard = open_shard(number);
-      check_shard(shard);
+      check_shard(shard, label_counts);
     });
   }
+  for (size_t k = 0; manifest_.counts && k < label_counts.size(); ++k)
+    if (manifest_.counts->at(k) != label_counts[k])
+      throw Error(Fault::bad_data, "the manifest of {} counts {} samples of class {}, its shards hold {}", folder_.string(), manifest_.counts->at(k), k, label_counts[k])
+          .cause("manifest and shards are of different builds")
+          .remedy("build the data set again");
 }
 
 Dataset::~Dataset() {
@@ -94,7 +101,7 @@ Dataset::OpenShard Dataset::open_shard(size_t number) const {
   return {number, std::move(file), std::move(samples), std::move(labels)};
 }
 
-void Dataset::check_shard(OpenShard& shard) {
+void Dataset::check_shard(OpenShard& shard, std::vector<int64_t>& label_counts) {
   const auto& about = manifest_.shards[shard.number];
   const int64_t extent = shard.samples.chunk_rows() > 0 ? shard.samples.chunk_rows() : format::chunk_samples(sample_bytes());
   for (int64_t first = 0; first < about.samples; first += extent) chunks_.push_back(std::min(extent, about.samples - first));
@@ -103,10 +110,18 @@ void Dataset::check_shard(OpenShard& shard) {
   for (int64_t first = 0; first < about.samples; first += labels_at_once) {
     labels.resize(static_cast<size_t>(std::min(labels_at_once, about.samples - first)));
     shard.labels->read_rows(first, static_cast<int64_t>(labels.size()), labels.data());
-    for (size_t i = 0; i < labels.size(); ++i)
+    for (size_t i = 0; i < labels.size(); ++i) {
       if (labels[i] < 0 || labels[i] >= manifest_.class_count())
         throw unfit(shard.file.path(), fmt::format("label {} of sample {} is not one of {} classes", labels[i], first + static_cast<int64_t>(i), manifest_.class_count()));
+      ++label_counts[static_cast<size_t>(labels[i])];
+    }
   }
+}
+
+void Dataset::check_finite(const float* points, int64_t first_row, int64_t rows, const std::filesystem::path& path) const {
+  const int64_t features = manifest_.shape.at(0);
+  for (int64_t i = 0; i < rows * features; ++i)
+    if (!std::isfinite(points[i])) throw unfit(path, fmt::format("sample {} holds a value that is not finite", first_row + i / features));
 }
 
 Dataset::OpenShard& Dataset::shard(size_t number) {
@@ -129,6 +144,7 @@ void Dataset::read(int64_t first, int64_t count, uint8_t* samples, uint8_t* labe
     thread_.run(storage::Priority::read, [&] {
       auto& open = shard(number);
       open.samples.read_rows(row, rows, samples);
+      if (manifest_.is_points()) check_finite(reinterpret_cast<const float*>(samples), row, rows, open.file.path());
       if (labels && open.labels) open.labels->read_rows(row, rows, labels);
     });
     samples += rows * sample_bytes();

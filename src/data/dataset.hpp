@@ -43,7 +43,8 @@ class Dataset {
   };
   OpenShard open_shard(size_t number) const;
   OpenShard& shard(size_t number);
-  void check_shard(OpenShard& shard);
+  void check_shard(OpenShard& shard, std::vector<int64_t>& label_counts);
+  void check_finite(const float* points, int64_t first_row, int64_t rows, const std::filesystem::path& path) const;
 
   std::filesystem::path folder_;
   storage::Hdf5Thread& thread_;

@@ -51,8 +51,8 @@ void describe(config::Fields& fields, ObjectiveConfig& c) {
   using DBatch = ObjectiveConfig::DBatch;
   fields.choice("loss", c.loss, {{"non_saturating", Loss::non_saturating}, {"minimax", Loss::minimax}}, "the generator's loss");
   fields.choice("d_loss", c.d_loss, {{"sum", LossScale::sum}, {"half", LossScale::half}}, "mean over reals plus mean over fakes, or half of it");
-  fields.integer("d_steps", c.d_steps, "D updates per iteration").at_least(1);
-  fields.integer("g_steps", c.g_steps, "G updates per iteration").at_least(1);
+  fields.integer("d_steps", c.d_steps, "D updates per iteration").at_least(1).at_most(65536);
+  fields.integer("g_steps", c.g_steps, "G updates per iteration").at_least(1).at_most(65536);
   fields.choice("order", c.order, {{"d_first", Order::d_first}}, "which player moves first");
   fields.choice("d_batch", c.d_batch, {{"separate", DBatch::separate}, {"joint", DBatch::joint}}, "reals and fakes in two passes through D, or in one");
   fields.integer("accumulate", c.accumulate, "micro-batches per update").at_least(1);

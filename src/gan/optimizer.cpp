@@ -20,7 +20,7 @@ void describe(config::Fields& fields, OptimizerConfig& c) {
   fields.number("eps", c.eps, "adam: added to the root").above(0);
   fields.choice("schedule", c.schedule, {{"constant", Schedule::constant}, {"exponential", Schedule::exponential}}, "learning rate over steps");
   fields.integer("decay_steps", c.decay_steps, "exponential: steps of this network per factor decay_rate").at_least(1);
-  fields.number("decay_rate", c.decay_rate, "exponential: the factor").above(0).below(1);
+  fields.number("decay_rate", c.decay_rate, "exponential: the factor").above(0).at_most(1);
 }
 
 double learning_rate(const OptimizerConfig& config, int64_t steps_done) {

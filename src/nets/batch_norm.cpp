@@ -5,7 +5,6 @@
 
 #include "nets/block.hpp"
 #include "nets/norm_kernels.hpp"
-#include "nets/norm_kernels.hpp"
 
 namespace ganymede::nets {
 namespace {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "core/error.hpp"
 #include "core/log.hpp"
 #include "report/file.hpp"
 
@@ -34,6 +35,8 @@ int64_t step_of(std::string_view line) {
 void cut_rows_after(const std::filesystem::path& file, int64_t step) {
   std::error_code problem;
   if (!std::filesystem::exists(file, problem)) return;
+  if (!std::filesystem::is_regular_file(file, problem))
+    throw Error(Fault::bad_data, "'{}' is no file of statistics", file.string()).cause("it is a folder or a special file").remedy("move it away");
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw_file_error("read", file, errno);
   const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};

@@ -2,6 +2,8 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 
 namespace ganymede::train {
@@ -14,6 +16,8 @@ config::Section section(const char* name, C& c) {
   return {name, [&c](config::Fields& fields) { describe(fields, c); }};
 }
 
+bool is_unfit_in_names(unsigned char c) { return c <= ' ' || c == 0x7f || c == '/' || c == '\\'; }
+
 // What concerns several keys, or the meaning of one.
 void check_together(const config::Source& source, const RunConfig& c, config::Mistakes& mistakes) {
   const auto either = [&](const char* one, const char* other, bool has_one, bool has_other, const char* example) {
@@ -22,8 +26,8 @@ void check_together(const config::Source& source, const RunConfig& c, config::Mi
   };
   either("run.steps", "run.images", c.run.steps.has_value(), c.run.images.has_value(), "steps = 5000");
   either("data.global_batch", "data.batch_per_rank", c.data.global_batch.has_value(), c.data.batch_per_rank.has_value(), "global_batch = 64");
-  if (c.run.name.empty() || c.run.name.find_first_of("/\\ \t\n") != std::string::npos || c.run.name.front() == '.')
-    mistakes.add(source.where("run.name"), fmt::format("run.name = \"{}\" cannot be part of a folder's name; use letters, digits, '-' and '_'", c.run.name));
+  if (c.run.name.empty() || c.run.name.size() > 100 || std::any_of(c.run.name.begin(), c.run.name.end(), is_unfit_in_names) || c.run.name.front() == '.')
+    mistakes.add(source.where("run.name"), fmt::format("run.name = \"{}\" cannot be part of a folder's name; use at most 100 letters, digits, '-' and '_'", c.run.name));
   if (!source.is_set("data.path")) mistakes.add("", "data.path is not set; name the folder that `ganymede data build` wrote");
 }
 
@@ -89,9 +93,14 @@ std::string print_config(const RunConfig& config) {
 }
 
 int64_t total_steps(const RunConfig& config, int64_t global_batch) {
-  if (config.run.steps) return *config.run.steps;
-  const int64_t per_step = global_batch * config.objective.d_steps;
-  return (*config.run.images + per_step - 1) / per_step;
+  const auto& o = config.objective;
+  const int64_t per_step = global_batch * o.d_steps;
+  const int64_t steps = config.run.steps ? *config.run.steps : (*config.run.images - 1) / per_step + 1;
+  if (steps >= most_steps / std::max(o.d_steps, o.g_steps))
+    throw Error(Fault::recipe, "{} = {} asks for {} iterations; at most {} steps of a network are possible", config.run.steps ? "run.steps" : "run.images",
+                config.run.steps ? *config.run.steps : *config.run.images, steps, most_steps)
+        .remedy("ask for fewer; a run can be continued with --resume");
+  return steps;
 }
 
 RunConfig config_for_resume(const std::string& stored_recipe, const std::vector<std::string>& sets) {

@@ -52,6 +52,9 @@ config::Source parse_source(const std::string& text, const std::string& name, co
 RunConfig read_config(const config::Source& source);
 std::string print_config(const RunConfig& config);
 
+/// Of one network in one run: the random numbers count them in 32 bits.
+inline constexpr int64_t most_steps = int64_t{1} << 32;
+
 /// Iterations of the whole run: run.steps, or as many as show D at least run.images reals.
 int64_t total_steps(const RunConfig& config, int64_t global_batch);
 

@@ -76,6 +76,8 @@ nets::SampleShape stored_shape(const State& model) {
   throw Error(Fault::bad_data, "the checkpoint's model.h5 does not say what its generator makes").cause("the attribute sample_shape of /generator is missing or unreadable");
 }
 
+const char* prior_name(nets::Prior prior) { return prior == nets::Prior::normal ? "normal" : "uniform"; }
+
 std::string hash_of(const at::Tensor& flat) {
   return storage::sha256_text(std::string_view(static_cast<const char*>(flat.data_ptr()), flat.nbytes()));
 }
@@ -95,6 +97,33 @@ nets::SampleShape sample_shape(const data::Manifest& manifest) {
   return {false, shape.at(0), shape.at(1), shape.at(2), 0};
 }
 
+void check_snapshot(const checkpoint::Snapshot& snapshot) {
+  const auto config = read_config(parse_source(snapshot.recipe, "the checkpoint's config.toml", {}));
+  const auto unless = [&](bool is_right, const std::string& what) {
+    if (!is_right)
+      throw Error(Fault::bad_data, "checkpoint {}: {}", snapshot.folder.string(), what)
+          .cause("a file was changed by hand, or another program wrote it")
+          .remedy("resume from an older checkpoint of the run, by its path");
+  };
+  const auto attribute = [&]<typename T>(const char* group, const char* name, T expected) {
+    const auto found = snapshot.model.attributes.find(group);
+    const auto* value = found != snapshot.model.attributes.end() && found->second.contains(name) ? std::get_if<T>(&found->second.at(name)) : nullptr;
+    unless(value && *value == expected, fmt::format("the attribute {} of {} in model.h5 is not {}", name, *group ? group : "/", expected));
+  };
+  const auto& c = snapshot.counters;
+  unless(c.step < most_steps, fmt::format("step {} is beyond what a run can do", c.step));
+  unless(c.d_steps == c.step * config.objective.d_steps && c.g_steps == c.step * config.objective.g_steps,
+         fmt::format("{} steps of D and {} of G are not what its recipe does in {} iterations", c.d_steps, c.g_steps, c.step));
+  unless(config.data.global_batch && c.images == c.d_steps * *config.data.global_batch,
+         fmt::format("{} images are not what its recipe shows in {} steps of D", c.images, c.d_steps));
+  unless(c.seed == static_cast<uint64_t>(config.run.seed), fmt::format("seed {} is not its recipe's {}", c.seed, config.run.seed));
+  attribute("", "format", std::string("ganymede-model"));
+  attribute("", "version", int64_t{1});
+  attribute("optimizer/generator", "step", c.g_steps);
+  attribute("optimizer/discriminator", "step", c.d_steps);
+  attribute("generator", "prior", std::string(prior_name(config.latent.prior)));
+}
+
 std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw) {
   auto generator = typed(nets::make_generator(config.generator, config.latent, stored_shape(model)), config.run.precision);
   take_network(model, raw ? "generator" : "average", *generator);
@@ -111,7 +140,10 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   config_.data.batch_per_rank.reset();
   config_.data.streams = plan_.streams;
 
-  micro_rows(0);  // refuses an impossible objective.accumulate before the start
+  if (config_.objective.accumulate > plan_.global_batch)
+    throw Error(Fault::recipe, "objective.accumulate = {} is more than the global batch of {} has samples", config_.objective.accumulate, plan_.global_batch)
+        .remedy("lower objective.accumulate, or raise data.global_batch");
+  total_steps(config_, plan_.global_batch);  // refuses too many before the start
 
   const auto shape = sample_shape(dataset_->manifest());
   const auto precision = config_.run.precision;
@@ -157,7 +189,7 @@ gan::RealBatch Session::next_real() {
   return real;
 }
 
-// Place i of stream v's share goes to micro-batch (v + i) mod a: a function of the global batch alone.
+// Place i of stream v's share goes to micro-batch (v + i) mod a: a function of the global batch alone. This rank may have none of one.
 std::vector<std::vector<int64_t>> Session::micro_rows(int64_t d_step) const {
   const int64_t a = config_.objective.accumulate;
   std::vector<std::vector<int64_t>> rows(a);
@@ -166,11 +198,6 @@ std::vector<std::vector<int64_t>> Session::micro_rows(int64_t d_step) const {
     const int64_t share = plan_.count(v, d_step * plan_.global_batch);
     for (int64_t i = 0; i < share; ++i) rows[(v + i) % a].push_back(row++);
   }
-  for (const auto& micro : rows)
-    if (micro.empty())
-      throw Error(Fault::recipe, "objective.accumulate = {} leaves rank {} of {} without a sample in some micro-batch", a, communicator_.rank(),
-                  communicator_.size())
-          .remedy("lower it, or run fewer ranks");
   return rows;
 }
 
@@ -186,7 +213,7 @@ State Session::capture() const {
   put_network(state, "average", *average_->network());
   put_optimizer(state, gan::Player::generator, *flat_generator_, *generator_optimizer_);
   put_optimizer(state, gan::Player::discriminator, *flat_discriminator_, *discriminator_optimizer_);
-  state.attributes["generator"]["prior"] = std::string(config_.latent.prior == nets::Prior::normal ? "normal" : "uniform");
+  state.attributes["generator"]["prior"] = std::string(prior_name(config_.latent.prior));
   state.attributes["generator"]["latent"] = config_.latent.size;
   state.attributes["generator"]["sample_shape"] = shape_text(sample_shape(dataset_->manifest()));
   return state;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
 #include "core/rng.hpp"
 #include "core/state.hpp"
@@ -23,6 +24,9 @@ nets::SampleShape sample_shape(const data::Manifest& manifest);
 
 /// A generator with the average's (or the raw) weights of a checkpoint, in evaluation mode, on one process.
 std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw);
+
+/// Whether counters, recipe and model of a checkpoint belong together; throws Error(Fault::bad_data) saying what does not.
+void check_snapshot(const checkpoint::Snapshot& snapshot);
 
 class Session {
  public:

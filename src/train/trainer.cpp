@@ -58,7 +58,11 @@ Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, 
           .cause("its manifest has SHA-256 {}, the checkpoint's says {}", dataset_sha256_, counters.dataset_sha256);
     if (last_step_ < counters.step)
       throw Error(Fault::recipe, "the run has done {} steps, and run.steps asks for {}", counters.step, last_step_).remedy("raise it with --set run.steps=…");
-    session_->restore(start_from_->model);
+    try {
+      session_->restore(start_from_->model);
+    } catch (const Error& error) {
+      throw Error(error).within(fmt::format("checkpoint {}", start_from_->folder.string()));
+    }
     session_->skip_to(counters.images);
     first_step_ = step_ = counters.step;
     start_from_->model = {};
@@ -80,7 +84,7 @@ void Trainer::read_request(const TrainRequest& request, storage::Hdf5Thread& hdf
     return;
   }
   const auto found = checkpoint::find(request.resume);
-  start_from_ = checkpoint::load_newest(found, hdf5);
+  start_from_ = checkpoint::load_newest(found, hdf5, check_snapshot);
   requested_ = config_for_resume(start_from_->recipe, request.sets);
   if (!found.named_checkpoint) resume_in_place_ = fs::absolute(found.run).lexically_normal();
 }

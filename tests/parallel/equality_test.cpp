@@ -45,6 +45,9 @@ std::vector<std::pair<std::string, TrainerOptions>> cases() {
   add("dcgan28 2 G steps", dcgan28, [](TrainerOptions& o) { o.objective.g_steps = 2; });
   add("dcgan28 reused fakes, 2 G steps", dcgan28, [](TrainerOptions& o) { o.tricks.reuse_fakes = true, o.objective.g_steps = 2; });
   add("dcgan32 accumulate 2", dcgan32, [](TrainerOptions& o) { o.objective.accumulate = 2; });
+  add("mlp, a sample a micro-batch", mlp, [](TrainerOptions& o) { o.global_batch = 7, o.streams = 4, o.objective.accumulate = 7; });
+  add("dcgan28, micro-batches without a sample of some rank", dcgan28, [](TrainerOptions& o) { o.global_batch = 8, o.streams = 8, o.objective.accumulate = 5; });
+  add("dcgan32, micro-batches without a sample of some rank", dcgan32, [](TrainerOptions& o) { o.global_batch = 8, o.streams = 8, o.objective.accumulate = 3; });
   add("mlp joint, half, minimax", mlp, [](TrainerOptions& o) {
     o.objective.d_batch = gan::ObjectiveConfig::DBatch::joint, o.objective.d_loss = gan::LossScale::half, o.objective.loss = gan::Loss::minimax;
   });

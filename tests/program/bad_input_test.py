@@ -5,6 +5,7 @@ fault when it is started in `bad` and rank 0 in `good`, for recipe and data are 
 """
 import dataclasses
 import gzip
+import json
 import re
 import shutil
 import sys
@@ -56,6 +57,13 @@ def replace_in_recipe(old, new):
     return spoil
 
 
+def move_count(path):
+    manifest = json.loads(path.read_text())
+    manifest["counts"][0] += 1
+    manifest["counts"][1] -= 1
+    path.write_text(json.dumps(manifest))
+
+
 TRAINING = [
     Case("missing shard", 65, ["shard-00001.h5"], lambda bad: shard(bad).unlink()),
     Case("truncated shard", 65, ["shard-00001.h5"], lambda bad: truncate(shard(bad), 0.6)),
@@ -70,6 +78,9 @@ TRAINING = [
     Case("unknown section", 78, ["optimiser", "optimizer"], add_to_recipe("[optimiser.generator]\nlr = 1\n")),
     Case("wrong type", 78, ["steps", "recipe.toml:"], replace_in_recipe("steps = 20", 'steps = "many"')),
     Case("batch 0", 78, ["global_batch"], replace_in_recipe("global_batch = 48", "global_batch = 0")),
+    Case("more micro-batches than samples", 78, ["accumulate", "48"], add_to_recipe("[objective]\naccumulate = 49\n")),
+    Case("more steps than can be counted", 78, ["run.images"], replace_in_recipe("steps = 20", "images = 9223372036854775807")),
+    Case("counts that are not the labels'", 65, ["class 0"], lambda bad: move_count(bad / "data" / "manifest.json")),
     Case("both batch keys", 78, ["global_batch", "batch_per_rank"], replace_in_recipe("global_batch = 48", "global_batch = 48\nbatch_per_rank = 24")),
     Case("a size that the network cannot make", 78, ["20"], lambda bad: (shutil.rmtree(bad / "data"), shutil.copytree(program.DATA / "mnist-20", bad / "data"))),
     Case("points for an image network", 78, ["dcgan"], lambda bad: (shutil.rmtree(bad / "data"), shutil.copytree(program.DATA / "ring", bad / "data"))),

@@ -134,6 +134,16 @@ class Describe(program.ProgramTest):
         run = program.train(self.recipe("dcgan28", run__steps=2, data=str(folder)), self.folder / "runs")
         self.assertTrue((run / "LATEST").exists())
 
+    def test_a_point_that_is_not_finite_is_named(self):
+        spoiled = self.folder / "spoiled"
+        shutil.copytree(program.DATA / "ring", spoiled)
+        with h5py.File(spoiled / "shard-00000.h5", "r+") as file:
+            file["samples"][7, 0] = float("nan")
+        for arguments in (("data", "stat", spoiled), ("train", self.recipe("ring", data=str(spoiled)), "--out", self.folder / "runs")):
+            result = program.ganymede(*arguments)
+            self.assertEqual(result.code, 65, str(result))
+            self.assertIn("sample 7 ", result.err)
+
     def test_a_data_set_may_move(self):
         moved = self.folder / "moved"
         shutil.copytree(program.DATA / "ring", moved)

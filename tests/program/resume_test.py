@@ -1,7 +1,10 @@
 """Stopping and going on: step 37 of 80 on 2 ranks equals the uninterrupted run bit for bit; on 3 ranks it meets the EQ tolerance."""
+import hashlib
 import json
 import tempfile
 import unittest
+
+import h5py
 
 import program
 
@@ -84,6 +87,41 @@ class Resume(program.ProgramTest):
         self.assertIn("step-000020", result.err)
         self.assertEqual(list(program.stats(run)), list(range(1, 23)))
         self.assertEqual(program.latest_checkpoint(run).name, "step-000022")
+
+    def test_the_checkpoint_just_written_outlives_what_it_passed_over(self):
+        """A damaged one with a higher number must not be kept in its place."""
+        run = program.train(self.recipe("ring", run__steps=30, checkpoint__every_steps=10), self.folder / "runs")
+        (run / "checkpoints" / "step-000030" / "model.h5").write_bytes(b"cut")
+        program.resume(run, self.folder / "runs", run__steps=25, checkpoint__keep=1)
+        self.assertEqual([path.name for path in (run / "checkpoints").iterdir()], ["step-000025"])
+        program.resume(run, self.folder / "runs", run__steps=26)
+
+    def test_counters_and_model_must_belong_together(self):
+        """What no hash covers, or somebody hashed again: refused by name, and passed over where an older checkpoint is whole."""
+        run = program.train(self.recipe("ring", run__steps=20, checkpoint__every_steps=10), self.folder / "runs")
+        folder = run / "checkpoints" / "step-000020"
+        state, model = json.loads((folder / "state.json").read_text()), (folder / "model.h5").read_bytes()
+
+        def change_model(path, name, value):
+            with h5py.File(folder / "model.h5", "r+") as file:
+                file[path].attrs[name] = value
+            content = (folder / "model.h5").read_bytes()
+            return {"files": {**state["files"], "model.h5": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}}}
+        changes = [{"step": -5}, {"step": 1e300}, {"step": "20"}, {"images": 8}, {"images": -1}, {"d_steps": 99}, {"seed": 77}, {"files": {"model.h5": 5}},
+                   {"files": {**state["files"], "model.h5": {"bytes": "x", "sha256": 3}}},
+                   ("/", "format", "other"), ("/", "version", 9), ("optimizer/generator", "step", "20"), ("optimizer/discriminator", "step", -3),
+                   ("generator", "prior", "uniform")]
+        for change in changes:
+            with self.subTest(change=change):
+                (folder / "model.h5").write_bytes(model)
+                new = change_model(*change) if isinstance(change, tuple) else change
+                (folder / "state.json").write_text(json.dumps({**state, **new}))
+                result = program.ganymede("train", "--resume", folder, "--out", self.folder / "other", *program.settings(run__steps=22))
+                self.assertEqual(result.code, 65, str(result))
+                self.assertIn("step-000020", result.err)
+        result = program.must(program.ganymede("train", "--resume", run, *program.settings(run__steps=12)))
+        self.assertIn("step-000020", result.err)
+        self.assertEqual(list(program.stats(run)), list(range(1, 13)))
 
     def test_only_some_keys_may_change(self):
         run = program.train(self.recipe("ring", run__steps=3), self.folder / "runs")
