@@ -153,7 +153,7 @@ def save(results, table, options):
     first = next(iter(results.values()))["rows"][0]
     lines = [f"# Training step, ganymede against PyTorch, {date}", "",
              f"Commit {commit}; {machine_name()}; one process, so no link; ganymede {json.dumps(first['ganymede']['versions'])}, "
-             f"peer {json.dumps(first['peer']['versions'])}.",
+             f"peer {json.dumps(first['class']['versions'])}.",
              f"Command: `python cluster/scaling/compare_step.py --pairs {options.pairs} --cases {' '.join(results)} --save`. Paired, alternating; both hold the samples in memory as stored.", "", table, ""]
     for name, result in results.items():
         case = CASES[name]
