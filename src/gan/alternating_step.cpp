@@ -42,14 +42,22 @@ class Locked {
   nets::Network& network_;
 };
 
-double sigmoid_sum(const at::Tensor& logits) { return logits.detach().to(at::kDouble).sigmoid().sum().item<double>(); }
+double score_sum(const at::Tensor& outputs, Loss loss) {
+  const auto wide = outputs.detach().to(at::kDouble);
+  return (gives_logits(loss) ? wide.sigmoid() : wide).sum().item<double>();
+}
 
 }  // namespace
 
 void describe(config::Fields& fields, ObjectiveConfig& c) {
   using Order = ObjectiveConfig::Order;
   using DBatch = ObjectiveConfig::DBatch;
-  fields.choice("loss", c.loss, {{"non_saturating", Loss::non_saturating}, {"minimax", Loss::minimax}}, "the generator's loss");
+  fields.choice("loss", c.loss, {{"non_saturating", Loss::non_saturating},
+                                  {"minimax", Loss::minimax},
+                                  {"wasserstein", Loss::wasserstein},
+                                  {"hinge", Loss::hinge},
+                                  {"least_squares", Loss::least_squares}},
+                "both players' losses (gan/losses.hpp)");
   fields.choice("d_loss", c.d_loss, {{"sum", LossScale::sum}, {"half", LossScale::half}}, "mean over reals plus mean over fakes, or half of it");
   fields.integer("d_steps", c.d_steps, "D updates per iteration").at_least(1).at_most(65536);
   fields.integer("g_steps", c.g_steps, "G updates per iteration").at_least(1).at_most(65536);
@@ -114,13 +122,13 @@ void AlternatingStep::real_half(Phase& phase) {
   sync_.weights(Player::discriminator).gradients.zero_();
   phase.record.logit_real = pass_through_discriminator(
       phase, [&](size_t m) { return micro(batch_.samples, m); },
-      [&](const at::Tensor& logits) { return discriminator_real_loss(logits, setup_.objective.d_loss, setup_.global_batch); });
+      [&](const at::Tensor& logits) { return discriminator_real_loss(logits, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch); });
 }
 
 void AlternatingStep::fake_half(Phase& phase, const Fakes& fakes) {
   phase.record.logit_fake = pass_through_discriminator(
       phase, [&](size_t m) { return fakes.micro[m].detach(); },
-      [&](const at::Tensor& logits) { return discriminator_fake_loss(logits, setup_.objective.d_loss, setup_.global_batch); });
+      [&](const at::Tensor& logits) { return discriminator_fake_loss(logits, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch); });
 }
 
 // Reals and fakes as 2B rows of one pass: cheaper for small networks, another function where a layer mixes samples.
@@ -131,8 +139,8 @@ void AlternatingStep::joint_pass(Phase& phase, const Fakes& fakes) {
     const auto real = micro(batch_.samples, m);
     const auto logits = forward(*discriminator_, at::cat({real, fakes.micro[m].detach().to(real.scalar_type())})).to(scalar_type(setup_.precision));
     const auto on_real = logits.slice(0, 0, real.size(0)), on_fake = logits.slice(0, real.size(0));
-    const auto loss = discriminator_real_loss(on_real, setup_.objective.d_loss, setup_.global_batch) +
-                      discriminator_fake_loss(on_fake, setup_.objective.d_loss, setup_.global_batch);
+    const auto loss = discriminator_real_loss(on_real, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch) +
+                      discriminator_fake_loss(on_fake, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch);
     loss.backward();
     reals.push_back(on_real.detach());
     fake.push_back(on_fake.detach());
@@ -237,8 +245,8 @@ StepTotals AlternatingStep::totals() const {
   for (const auto& record : finished_) {
     if (record.player == Player::discriminator) {
       totals.loss_d += d_share * record.loss;
-      totals.d_real += d_share * sigmoid_sum(record.logit_real) / n;
-      totals.d_fake += d_share * sigmoid_sum(record.logit_fake) / n;
+      totals.d_real += d_share * score_sum(record.logit_real, setup_.objective.loss) / n;
+      totals.d_fake += d_share * score_sum(record.logit_fake, setup_.objective.loss) / n;
       totals.grad_norm_d = record.gradient_norm;
     } else {
       totals.loss_g += g_share * record.loss;

@@ -60,7 +60,7 @@ struct StepSetup {
 /// and over the iteration's steps. The others are global already, of the last step of each network.
 struct StepTotals {
   double loss_d = 0, loss_g = 0;
-  double d_real = 0, d_fake = 0;  // mean sigmoid(logit)
+  double d_real = 0, d_fake = 0;  // mean sigmoid(logit), or the mean output where it is no logit
   double grad_norm_d = 0, grad_norm_g = 0;
   double lr_d = 0, lr_g = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/log_sigmoid.h>
 #include <ATen/ops/neg.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/square.h>
 #include <ATen/ops/sum.h>
 
 #include "core/error.hpp"
@@ -9,32 +11,64 @@
 namespace ganymede::gan {
 namespace {
 
-// Logits of shape [B,1] would broadcast silently against [B].
-void check_logits(const at::Tensor& logits) {
-  if (logits.dim() != 1) throw Error(Fault::bug, "a discriminator gave {} axes of logits instead of one value a sample", logits.dim());
+// Outputs of shape [B,1] would broadcast silently against [B].
+void check_outputs(const at::Tensor& outputs) {
+  if (outputs.dim() != 1) throw Error(Fault::bug, "a discriminator gave {} axes of outputs instead of one value a sample", outputs.dim());
 }
 
 double share(LossScale scale, int64_t global_batch) { return (scale == LossScale::half ? 0.5 : 1.0) / static_cast<double>(global_batch); }
+
+at::Tensor on_real(const at::Tensor& x, Loss loss) {
+  switch (loss) {
+    case Loss::non_saturating:
+    case Loss::minimax: return gan::softplus(at::neg(x));
+    case Loss::wasserstein: return at::neg(x);
+    case Loss::hinge: return at::relu(1.0 - x);
+    case Loss::least_squares: return at::square(x - 1.0) * 0.5;
+  }
+  throw Error(Fault::bug, "a loss without a name");
+}
+
+at::Tensor on_fake(const at::Tensor& x, Loss loss) {
+  switch (loss) {
+    case Loss::non_saturating:
+    case Loss::minimax: return gan::softplus(x);
+    case Loss::wasserstein: return x;
+    case Loss::hinge: return at::relu(1.0 + x);
+    case Loss::least_squares: return at::square(x) * 0.5;
+  }
+  throw Error(Fault::bug, "a loss without a name");
+}
+
+at::Tensor for_generator(const at::Tensor& x, Loss loss) {
+  switch (loss) {
+    case Loss::non_saturating: return gan::softplus(at::neg(x));
+    case Loss::minimax: return at::neg(gan::softplus(x));
+    case Loss::wasserstein:
+    case Loss::hinge: return at::neg(x);
+    case Loss::least_squares: return at::square(x - 1.0) * 0.5;
+  }
+  throw Error(Fault::bug, "a loss without a name");
+}
 
 }  // namespace
 
 // at::softplus switches to x above 20 and is 2e-9 off there; log_sigmoid is exact and has exact derivatives.
 at::Tensor softplus(const at::Tensor& x) { return at::neg(at::log_sigmoid(at::neg(x))); }
 
-at::Tensor discriminator_real_loss(const at::Tensor& logits, LossScale scale, int64_t global_batch) {
-  check_logits(logits);
-  return at::sum(gan::softplus(at::neg(logits))) * share(scale, global_batch);
+at::Tensor discriminator_real_loss(const at::Tensor& outputs, Loss loss, LossScale scale, int64_t global_batch) {
+  check_outputs(outputs);
+  return at::sum(on_real(outputs, loss)) * share(scale, global_batch);
 }
 
-at::Tensor discriminator_fake_loss(const at::Tensor& logits, LossScale scale, int64_t global_batch) {
-  check_logits(logits);
-  return at::sum(gan::softplus(logits)) * share(scale, global_batch);
+at::Tensor discriminator_fake_loss(const at::Tensor& outputs, Loss loss, LossScale scale, int64_t global_batch) {
+  check_outputs(outputs);
+  return at::sum(on_fake(outputs, loss)) * share(scale, global_batch);
 }
 
-at::Tensor generator_loss(const at::Tensor& logits, Loss loss, int64_t global_batch) {
-  check_logits(logits);
-  const double scale = 1.0 / static_cast<double>(global_batch);
-  return loss == Loss::minimax ? at::sum(gan::softplus(logits)) * -scale : at::sum(gan::softplus(at::neg(logits))) * scale;
+at::Tensor generator_loss(const at::Tensor& outputs, Loss loss, int64_t global_batch) {
+  check_outputs(outputs);
+  return at::sum(for_generator(outputs, loss)) * (1.0 / static_cast<double>(global_batch));
 }
 
 }  // namespace ganymede::gan

@@ -1,5 +1,13 @@
-// Losses in logit form. Goodfellow et al. 2014, "Generative Adversarial Networks"; with sp(x) = log(1 + e^x):
-//   L_D = mean sp(−ℓ_real) + mean sp(ℓ_fake);   L_G non-saturating = mean sp(−ℓ_fake), minimax = −mean sp(ℓ_fake).
+// Losses of discriminator outputs ℓ (logits, or the values of a critic). With sp(x) = log(1 + e^x):
+//   non_saturating  L_D = mean sp(−ℓ_real) + mean sp(ℓ_fake);            L_G = mean sp(−ℓ_fake)
+//   minimax         the same L_D;                                          L_G = −mean sp(ℓ_fake)
+//                   (Goodfellow et al. 2014, "Generative Adversarial Networks")
+//   wasserstein     L_D = mean ℓ_fake − mean ℓ_real;                     L_G = −mean ℓ_fake
+//                   (Arjovsky et al. 2017, "Wasserstein GAN")
+//   hinge           L_D = mean max(0, 1−ℓ_real) + mean max(0, 1+ℓ_fake); L_G = −mean ℓ_fake
+//                   (Miyato et al. 2018, "Spectral Normalization for GANs", equations 16 and 17)
+//   least_squares   L_D = ½mean (ℓ_real−1)² + ½mean ℓ_fake²;             L_G = ½mean (ℓ_fake−1)²
+//                   (Mao et al. 2017, "Least Squares GANs", equation 9)
 // Every function returns (1/N)·Σ over this rank's rows, N the global batch: the sum over ranks is the global mean.
 #pragma once
 #include <ATen/core/Tensor.h>
@@ -8,19 +16,18 @@
 
 namespace ganymede::gan {
 
-enum class Loss { non_saturating, minimax };
+enum class Loss { non_saturating, minimax, wasserstein, hinge, least_squares };
 enum class LossScale { sum, half };  // half: ½·L_D, the mean over all 2N rows
 
-struct RealAndFake {
-  at::Tensor real, fake;
-};
+/// Whether D's output is a logit, whose sigmoid is the probability of being real.
+inline bool gives_logits(Loss loss) { return loss == Loss::non_saturating || loss == Loss::minimax; }
 
 /// sp(x), computed as max(x,0) + log1p(e^−|x|); differentiable twice.
 at::Tensor softplus(const at::Tensor& x);
 
-/// logits [B] -> scalars; the two halves separate, so each has its own backward.
-at::Tensor discriminator_real_loss(const at::Tensor& logits, LossScale scale, int64_t global_batch);
-at::Tensor discriminator_fake_loss(const at::Tensor& logits, LossScale scale, int64_t global_batch);
-at::Tensor generator_loss(const at::Tensor& logits, Loss loss, int64_t global_batch);
+/// outputs [B] -> scalars; the two halves separate, so each has its own backward.
+at::Tensor discriminator_real_loss(const at::Tensor& outputs, Loss loss, LossScale scale, int64_t global_batch);
+at::Tensor discriminator_fake_loss(const at::Tensor& outputs, Loss loss, LossScale scale, int64_t global_batch);
+at::Tensor generator_loss(const at::Tensor& outputs, Loss loss, int64_t global_batch);
 
 }  // namespace ganymede::gan

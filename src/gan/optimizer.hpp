@@ -1,10 +1,16 @@
 // Optimizers over one flat tensor of weights, and their learning rates.
 // Adam: Kingma & Ba 2015, algorithm 1, in PyTorch's form (eps beside the corrected root), fused into one pass.
-// Exponential decay: lr(s) = lr·rate^(s/decay_steps), not in stairs, s = steps this network has already done.
+// RMSprop: Hinton 2012 (lecture 6e) in PyTorch's form: v ← αv + (1−α)g², θ ← θ − lr·g/(√v + eps).
+// Learning rates, s = steps this network has already done, τ = (s − schedule_start)/(schedule_steps − schedule_start) within [0,1]:
+//   exponential  lr·rate^(s/decay_steps), not in stairs
+//   linear       end_lr + (lr − end_lr)(1 − τ)
+//   cosine       end_lr + ½(lr − end_lr)(1 + cos πτ)    (Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts)
+// each times min(1, (s + 1)/warmup_steps).
 #pragma once
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/state.hpp"
@@ -17,16 +23,25 @@ class Fields;
 namespace ganymede::gan {
 
 struct OptimizerConfig {
-  enum class Kind { adam, sgd } kind = Kind::adam;
+  enum class Kind { adam, rmsprop, sgd } kind = Kind::adam;
   double lr = 2e-4;
   double beta1 = 0.5;
   double beta2 = 0.999;
+  double alpha = 0.99;
   double eps = 1e-8;
-  enum class Schedule { constant, exponential } schedule = Schedule::constant;
+  enum class Schedule { constant, exponential, linear, cosine } schedule = Schedule::constant;
   int64_t decay_steps = 1000;
   double decay_rate = 0.95;
+  int64_t schedule_start = 0;
+  std::optional<int64_t> schedule_steps;  // the network's steps in the whole run, unless given; see fix_schedule
+  double end_lr = 0.0;
+  int64_t warmup_steps = 0;
 };
 void describe(config::Fields& fields, OptimizerConfig& c);
+
+/// Gives linear and cosine the run's length as the network's steps, so that a longer run does not bend the curve on resume. Throws
+/// Error(Fault::recipe) where nothing is left of the run after schedule_start. `section` names the optimizer in the message.
+void fix_schedule(OptimizerConfig& config, int64_t steps_of_run, const std::string& section);
 
 /// The learning rate after `steps_done` optimizer steps.
 double learning_rate(const OptimizerConfig& config, int64_t steps_done);
@@ -39,7 +54,7 @@ class Optimizer {
   int64_t steps_done() const { return steps_done_; }
   void set_steps_done(int64_t steps) { steps_done_ = steps; }
   double last_learning_rate() const { return last_learning_rate_; }
-  /// Adam's moments, laid out as the flat weights; undefined for SGD.
+  /// Adam's moments, laid out as the flat weights; RMSprop has the second only, SGD none (undefined).
   const at::Tensor& exp_avg() const { return exp_avg_; }
   const at::Tensor& exp_avg_sq() const { return exp_avg_sq_; }
 

@@ -33,14 +33,19 @@ void take_network(const State& state, const std::string& group, nets::Network& n
 
 std::string moments_group(gan::Player player) { return fmt::format("optimizer/{}", gan::name_of(player)); }
 
+// Those that this kind of optimizer has, by their names in files.
+std::vector<std::pair<const char*, at::Tensor>> moments_of(const gan::Optimizer& optimizer) {
+  std::vector<std::pair<const char*, at::Tensor>> moments;
+  if (optimizer.exp_avg().defined()) moments.emplace_back("exp_avg", optimizer.exp_avg());
+  if (optimizer.exp_avg_sq().defined()) moments.emplace_back("exp_avg_sq", optimizer.exp_avg_sq());
+  return moments;
+}
+
 void put_optimizer(State& state, gan::Player player, const parallel::FlatNetwork& flat, const gan::Optimizer& optimizer) {
   const auto group = moments_group(player);
   state.attributes[group]["step"] = optimizer.steps_done();
-  if (!optimizer.exp_avg().defined()) return;
-  for (const auto& slot : flat.slots()) {
-    state.tensors[group + "/exp_avg/" + slot.name] = flat.view(optimizer.exp_avg(), slot).clone(at::MemoryFormat::Contiguous);
-    state.tensors[group + "/exp_avg_sq/" + slot.name] = flat.view(optimizer.exp_avg_sq(), slot).clone(at::MemoryFormat::Contiguous);
-  }
+  for (const auto& [name, moments] : moments_of(optimizer))
+    for (const auto& slot : flat.slots()) state.tensors[fmt::format("{}/{}/{}", group, name, slot.name)] = flat.view(moments, slot).clone(at::MemoryFormat::Contiguous);
 }
 
 void take_optimizer(const State& state, gan::Player player, const parallel::FlatNetwork& flat, gan::Optimizer& optimizer) {
@@ -49,11 +54,8 @@ void take_optimizer(const State& state, gan::Player player, const parallel::Flat
   if (attributes == state.attributes.end() || !attributes->second.contains("step"))
     throw Error(Fault::bad_data, "the checkpoint's model.h5 lacks the attribute step of {}", group);
   optimizer.set_steps_done(std::get<int64_t>(attributes->second.at("step")));
-  if (!optimizer.exp_avg().defined()) return;
-  for (const auto& slot : flat.slots()) {
-    take(state, group + "/exp_avg/" + slot.name, flat.view(optimizer.exp_avg(), slot));
-    take(state, group + "/exp_avg_sq/" + slot.name, flat.view(optimizer.exp_avg_sq(), slot));
-  }
+  for (const auto& [name, moments] : moments_of(optimizer))
+    for (const auto& slot : flat.slots()) take(state, fmt::format("{}/{}/{}", group, name, slot.name), flat.view(moments, slot));
 }
 
 std::shared_ptr<nets::Network> typed(std::shared_ptr<nets::Network> network, gan::Precision precision) {
@@ -143,7 +145,9 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   if (config_.objective.accumulate > plan_.global_batch)
     throw Error(Fault::recipe, "objective.accumulate = {} is more than the global batch of {} has samples", config_.objective.accumulate, plan_.global_batch)
         .remedy("lower objective.accumulate, or raise data.global_batch");
-  total_steps(config_, plan_.global_batch);  // refuses too many before the start
+  const int64_t steps = total_steps(config_, plan_.global_batch);
+  gan::fix_schedule(config_.generator_optimizer, steps * config_.objective.g_steps, "optimizer.generator");
+  gan::fix_schedule(config_.discriminator_optimizer, steps * config_.objective.d_steps, "optimizer.discriminator");
 
   const auto shape = sample_shape(dataset_->manifest());
   const auto precision = config_.run.precision;

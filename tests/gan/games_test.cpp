@@ -31,7 +31,7 @@ Averages train(double shift, double lr) {
   for (int i = 0; i < steps; ++i) {
     const auto real = rng.normal(Draw{Purpose::data, i}, 0, batch, 1).flatten();
     const auto fake = rng.normal(Draw{Purpose::z_d, i}, 0, batch, 1).flatten() + shift;
-    const auto loss = discriminator_real_loss(d.logits(real), LossScale::sum, batch) + discriminator_fake_loss(d.logits(fake), LossScale::sum, batch);
+    const auto loss = discriminator_real_loss(d.logits(real), Loss::non_saturating, LossScale::sum, batch) + discriminator_fake_loss(d.logits(fake), Loss::non_saturating, LossScale::sum, batch);
     d.parameters.mutable_grad() = at::Tensor();
     loss.backward();
     d.weights.gradients.copy_(d.parameters.grad());

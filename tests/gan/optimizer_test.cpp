@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "core/error.hpp"
 #include "gan/average.hpp"
 #include "nets/architectures.hpp"
 
@@ -50,6 +51,55 @@ TEST(Sgd, GoesDownTheGradient) {
   auto weights = one(1);
   Optimizer sgd(config, weights);
   EXPECT_DOUBLE_EQ(move(sgd, weights, 2), -1.0);
+}
+
+// Section 12's first step; the second against PyTorch's formula: v = .99·.04 + .01·1.
+TEST(RmsProp, TakesItsKnownSteps) {
+  OptimizerConfig config;
+  config.kind = OptimizerConfig::Kind::rmsprop;
+  config.lr = 5e-5;
+  auto weights = one(0);
+  Optimizer rmsprop(config, weights);
+  EXPECT_NEAR(move(rmsprop, weights, 2), -4.99999975e-4, 1e-12);
+  EXPECT_NEAR(move(rmsprop, weights, -1), 5e-5 / (std::sqrt(0.99 * 0.04 + 0.01) + 1e-8), 1e-15);
+  EXPECT_FALSE(rmsprop.exp_avg().defined());
+  auto zeros = one(0);
+  Optimizer still(config, zeros);
+  EXPECT_EQ(move(still, zeros, 0), 0.0);
+}
+
+// Section 40.
+TEST(LearningRate, FallsToItsEnd) {
+  OptimizerConfig config;
+  config.lr = 1;
+  config.schedule = OptimizerConfig::Schedule::cosine;
+  fix_schedule(config, 1000, "optimizer.generator");
+  EXPECT_NEAR(learning_rate(config, 250), 0.853553, 1e-6);
+  EXPECT_NEAR(learning_rate(config, 500), 0.5, 1e-15);
+  EXPECT_NEAR(learning_rate(config, 1000), 0.0, 1e-15);
+  EXPECT_NEAR(learning_rate(config, 5000), 0.0, 1e-15);
+  config.schedule = OptimizerConfig::Schedule::linear;
+  config.schedule_start = 500;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 400), 1.0);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 750), 0.5);
+  config.end_lr = 0.2;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 750), 0.6);
+  fix_schedule(config, 9000, "optimizer.generator");
+  EXPECT_EQ(*config.schedule_steps, 1000) << "a longer run keeps the curve";
+  config.schedule_start = 1000;
+  EXPECT_THROW(fix_schedule(config, 9000, "optimizer.generator"), Error);
+  config.schedule_start = 0, config.end_lr = 1.5;
+  EXPECT_THROW(fix_schedule(config, 9000, "optimizer.generator"), Error);
+}
+
+TEST(LearningRate, WarmsUp) {
+  OptimizerConfig config;
+  config.lr = 1;
+  config.warmup_steps = 100;
+  EXPECT_DOUBLE_EQ(learning_rate(config, 0), 0.01);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 49), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 99), 1.0);
+  EXPECT_DOUBLE_EQ(learning_rate(config, 1000), 1.0);
 }
 
 TEST(LearningRate, DecaysSmoothly) {

@@ -51,6 +51,11 @@ std::vector<std::pair<std::string, TrainerOptions>> cases() {
   add("mlp joint, half, minimax", mlp, [](TrainerOptions& o) {
     o.objective.d_batch = gan::ObjectiveConfig::DBatch::joint, o.objective.d_loss = gan::LossScale::half, o.objective.loss = gan::Loss::minimax;
   });
+  add("mlp wasserstein, RMSprop", mlp, [](TrainerOptions& o) {
+    o.objective.loss = gan::Loss::wasserstein, o.optimizer.kind = gan::OptimizerConfig::Kind::rmsprop;
+  });
+  add("mlp hinge", mlp, [](TrainerOptions& o) { o.objective.loss = gan::Loss::hinge; });
+  add("mlp least squares", mlp, [](TrainerOptions& o) { o.objective.loss = gan::Loss::least_squares; });
   add("mlp uniform latents", mlp, [](TrainerOptions& o) { o.latent.prior = nets::Prior::uniform; });
   return all;
 }

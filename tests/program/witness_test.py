@@ -41,6 +41,11 @@ class Witness(program.ProgramTest):
             "joint": {"objective__d_batch": "joint"},
             "uniform": {"latent__prior": "uniform", "average__decay": 0.5},
             "two-g-steps": {"objective__g_steps": 2},
+            "wasserstein": {"objective__loss": "wasserstein", "optimizer__generator__kind": "rmsprop", "optimizer__discriminator__kind": "rmsprop",
+                            "optimizer__discriminator__schedule": "linear", "objective__d_steps": 2},
+            "hinge": {"objective__loss": "hinge", "optimizer__generator__schedule": "cosine", "optimizer__generator__schedule_start": 1,
+                      "optimizer__generator__end_lr": 1e-5},
+            "least-squares": {"objective__loss": "least_squares", "objective__d_batch": "joint", "optimizer__discriminator__warmup_steps": 3},
         }
         for name, values in variants.items():
             for network in ("dcgan32", "ring"):

@@ -26,6 +26,16 @@ import reference_nets as nets  # noqa: E402
 DRAW_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}   # another libm's log and cos; the integers below them are exact
 
 
+# D's loss of each real, of each fake, and G's of each fake.
+LOSSES = {
+    "non_saturating": (lambda x: softplus(-x), softplus, lambda x: softplus(-x)),
+    "minimax": (lambda x: softplus(-x), softplus, lambda x: -softplus(x)),
+    "wasserstein": (lambda x: -x, lambda x: x, lambda x: -x),
+    "hinge": (lambda x: torch.clamp(1 - x, min=0), lambda x: torch.clamp(1 + x, min=0), lambda x: -x),
+    "least_squares": (lambda x: (x - 1) ** 2 / 2, lambda x: x ** 2 / 2, lambda x: (x - 1) ** 2 / 2),
+}
+
+
 class Unknown(Exception):
     """The recipe asks for something that this witness does not model."""
 
@@ -39,7 +49,7 @@ class Recipe:
         if self.precision not in ("float32", "float64"):
             raise Unknown(f"run.precision = {self.precision!r}")
         self.dtype = getattr(torch, self.precision)
-        for key, known in {"objective.loss": ("non_saturating", "minimax"), "objective.d_loss": ("sum", "half"), "objective.order": ("d_first",),
+        for key, known in {"objective.loss": tuple(LOSSES), "objective.d_loss": ("sum", "half"), "objective.order": ("d_first",),
                            "objective.d_batch": ("separate", "joint"), "objective.accumulate": (1,), "replay.capacity": (0,),
                            "latent.prior": ("normal", "uniform")}.items():
             if self.get(key, known[0]) not in known:
@@ -97,28 +107,39 @@ def initial_weights(seed, index, network):
 
 
 class Optimizer:
-    """torch.optim's Adam or SGD over the trained parameters, with the recipe's schedule."""
+    """torch.optim's Adam, RMSprop or SGD over the trained parameters, with the recipe's schedule."""
 
     def __init__(self, recipe, which, network, beta1):
         def get(key, default):
             return recipe.get(f"optimizer.{which}.{key}", default)
         self.lr, self.schedule = get("lr", 2e-4), get("schedule", "constant")
         self.decay_steps, self.decay_rate, self.steps = get("decay_steps", 1000), get("decay_rate", 0.95), 0
+        self.start, self.end, self.end_lr, self.warmup = get("schedule_start", 0), get("schedule_steps", 0), get("end_lr", 0.0), get("warmup_steps", 0)
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         if get("kind", "adam") == "adam":
             betas = (get("beta1", 0.5) if beta1 is None else beta1, get("beta2", 0.999))
             self.torch = torch.optim.Adam(trained, lr=self.lr, betas=betas, eps=get("eps", 1e-8))
+        elif get("kind", "adam") == "rmsprop":
+            self.torch = torch.optim.RMSprop(trained, lr=self.lr, alpha=get("alpha", 0.99), eps=get("eps", 1e-8))
         elif get("kind", "adam") == "sgd":
             self.torch = torch.optim.SGD(trained, lr=self.lr)
         else:
             raise Unknown(f"optimizer.{which}.kind = {get('kind', 'adam')!r}")
-        if self.schedule not in ("constant", "exponential"):
+        if self.schedule not in ("constant", "exponential", "linear", "cosine"):
             raise Unknown(f"optimizer.{which}.schedule = {self.schedule!r}")
 
-    def step(self):
+    def learning_rate(self):
+        lr = self.lr
         if self.schedule == "exponential":
-            for group in self.torch.param_groups:
-                group["lr"] = self.lr * self.decay_rate ** (self.steps / self.decay_steps)
+            lr *= self.decay_rate ** (self.steps / self.decay_steps)
+        elif self.schedule != "constant":
+            done = min(max((self.steps - self.start) / (self.end - self.start), 0), 1)
+            lr = self.end_lr + (lr - self.end_lr) * (1 - done if self.schedule == "linear" else (1 + np.cos(np.pi * done)) / 2)
+        return lr * min(1, (self.steps + 1) / self.warmup) if self.warmup else lr
+
+    def step(self):
+        for group in self.torch.param_groups:
+            group["lr"] = self.learning_rate()
         self.torch.step()
         self.steps += 1
 
@@ -202,7 +223,8 @@ class Replay:
             on_real, on_fake = self.discriminator(torch.cat([real, seen])).split(len(real))
         else:
             on_real, on_fake = self.discriminator(real), self.discriminator(seen)
-        loss = scale * (softplus(-on_real).mean() + softplus(on_fake).mean())
+        of_real, of_fake, _ = LOSSES[self.recipe.get("objective.loss", "non_saturating")]
+        loss = scale * (of_real(on_real).mean() + of_fake(on_fake).mean())
         self.discriminator_optimizer.torch.zero_grad()
         loss.backward(retain_graph=not self.lock)
         self.result.check("losses", f"{path}/loss", loss)
@@ -225,8 +247,7 @@ class Replay:
             for parameter in self.trained[self.discriminator]:
                 parameter.requires_grad_(False)
         logits = self.discriminator(self.generator(z) if last_fake is None else last_fake)
-        minimax = self.recipe.get("objective.loss", "non_saturating") == "minimax"
-        loss = -softplus(logits).mean() if minimax else softplus(-logits).mean()
+        loss = LOSSES[self.recipe.get("objective.loss", "non_saturating")][2](logits).mean()
         loss.backward()
         for parameter in self.trained[self.discriminator]:
             parameter.requires_grad_(True)
