@@ -136,7 +136,8 @@ class Names(unittest.TestCase):
                 keys = shown.setdefault(section.group(1), set())
             elif key := re.match(r"(?:# )?(\w+) (?:=|is not set)", line):
                 keys.add(key.group(1))
-        listed = {section: set(keys.split(", ")) for section, keys in re.findall(r"^    \[([\w.]+)\] +(\w.*)$", TEXT, re.M)}
+        one_line_each = re.sub(r",\n {20,}", ", ", TEXT)
+        listed = {section: set(keys.split(", ")) for section, keys in re.findall(r"^    \[([\w.]+)\] +(\w.*)$", one_line_each, re.M)}
         self.assertEqual(listed, shown)
         for section, key in re.findall(r"`((?:\w+\.)*\w+)\.(\w+)(?: = [^`]*)?`", TEXT):
             if section in shown:
