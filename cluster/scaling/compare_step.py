@@ -5,9 +5,9 @@
 Each round runs `ganymede bench step` and the peer one after the other (who begins takes turns), with the same recipe, the same
 samples (held in memory by both) and the same threads; a case's figures are the median of the rounds' ratios with the smallest and
 the largest. The peer runs with both forms of PyTorch's fused Adam: as the class torch.optim.Adam(fused=True), which everybody
-writes, and as the function behind it, which imports less and so starts sooner and is smaller. Before that the peer's two memory formats are timed and the faster one is kept. Peak memory is taken
-from outside, from the kernel's account of each process; the time to the first finished step is counted by each program from
-the moment the kernel made it. --save writes the table and the raw rows to cluster/scaling/results/step_MACHINE_DATE.md.
+writes, and as the function behind it, which imports less and so starts sooner and is smaller. Before that the peer's two memory
+formats are timed and the faster one is kept. Peak memory is taken from outside, from the kernel's account of each process; the
+time to the first finished step is counted by each program from the moment the kernel made it. --save writes the table and the raw rows to cluster/scaling/results/step_MACHINE_DATE.md.
 """
 import argparse
 import datetime
@@ -111,10 +111,10 @@ def compare(name, case, ganymede, options):
     for number in range(options.pairs):
         first = number % len(who)
         order = [*who][first:] + [*who][:first]
-        measured = {name: measure(who[name], case["threads"]) for name in order}
-        rows.append({name: measured[name] for name in who})
+        measured = {which: measure(who[which], case["threads"]) for which in order}
+        rows.append({which: measured[which] for which in who})
         print(f"{name}: round {number + 1}: " + "; ".join(
-            f"{NAMES[key]} " + " / ".join(f"{rows[-1][name][key]:.4g}" for name in who) + f" {UNITS[key]}" for key in NAMES) +
+            f"{NAMES[key]} " + " / ".join(f"{rows[-1][which][key]:.4g}" for which in who) + f" {UNITS[key]}" for key in NAMES) +
             f" ({' / '.join(who)})", flush=True)
     return {"rows": rows, "ours": ours, "peer": peer, "formats": formats}
 
@@ -154,7 +154,8 @@ def save(results, table, options):
     lines = [f"# Training step, ganymede against PyTorch, {date}", "",
              f"Commit {commit}; {machine_name()}; one process, so no link; ganymede {json.dumps(first['ganymede']['versions'])}, "
              f"peer {json.dumps(first['class']['versions'])}.",
-             f"Command: `python cluster/scaling/compare_step.py --pairs {options.pairs} --cases {' '.join(results)} --save`. Paired, alternating; both hold the samples in memory as stored.", "", table, ""]
+             f"Command: `python cluster/scaling/compare_step.py --pairs {options.pairs} --cases {' '.join(results)} --save`. "
+             "Paired, alternating; both hold the samples in memory as stored.", "", table, ""]
     for name, result in results.items():
         case = CASES[name]
         lines += [f"## {name}", "", f"{case['threads']} threads, batch {case['batch']}, {case['warmup']} warm-up and {case['iterations']} measured iterations "

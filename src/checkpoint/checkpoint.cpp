@@ -76,6 +76,18 @@ void check_files(const fs::path& folder, const Json& state) {
   }
 }
 
+Snapshot load_files(const fs::path& folder, storage::Hdf5Thread& hdf5) {
+  if (!fs::is_regular_file(folder / state_name)) throw damaged(folder, fmt::format("{} is missing", state_name));
+  const Json state = read_json(folder);
+  Snapshot snapshot;
+  snapshot.folder = folder;
+  snapshot.counters = read_counters(folder, state);
+  check_files(folder, state);
+  snapshot.model = storage::read_state(hdf5, folder / model_name);
+  snapshot.recipe = storage::read_text(folder / recipe_name, most_json_bytes);
+  return snapshot;
+}
+
 std::vector<fs::path> checkpoints_newest_first(const fs::path& run) {
   std::vector<fs::path> folders;
   std::error_code ignored;
@@ -94,22 +106,6 @@ void describe(config::Fields& fields, CheckpointConfig& c) {
   fields.integer("every_steps", c.every_steps, "iterations between checkpoints; 0 = only after the last").at_least(0);
   fields.integer("keep", c.keep, "how many of the newest are kept").at_least(1);
 }
-
-namespace {
-
-Snapshot load_files(const fs::path& folder, storage::Hdf5Thread& hdf5) {
-  if (!fs::is_regular_file(folder / state_name)) throw damaged(folder, fmt::format("{} is missing", state_name));
-  const Json state = read_json(folder);
-  Snapshot snapshot;
-  snapshot.folder = folder;
-  snapshot.counters = read_counters(folder, state);
-  check_files(folder, state);
-  snapshot.model = storage::read_state(hdf5, folder / model_name);
-  snapshot.recipe = storage::read_text(folder / recipe_name, most_json_bytes);
-  return snapshot;
-}
-
-}  // namespace
 
 Snapshot load(const fs::path& folder, storage::Hdf5Thread& hdf5) {
   try {

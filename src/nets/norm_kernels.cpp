@@ -242,33 +242,35 @@ at::Tensor input_gradient(const at::Tensor& gradient, const at::Tensor& input, c
   return dx;
 }
 
-at::Tensor activation_gradient(const at::Tensor& gradient, const at::Tensor& result, double slope, bool in_place) {
-  const auto y = settled(result), dy = laid_as(gradient, y);
-  const auto dx = in_place ? dy : at::empty_like(y);
-  by_type(y, [&]<typename T, typename P>(T, P) {
-    const auto& loop = loops<T, P>();
-    const T *d = read<T>(dy), *v = read<T>(y);
+namespace {
+
+// Value by value from dy and what was kept of the activation: body(loops, first value, values, dy, result)
+template <typename Body>
+at::Tensor each_gradient(const at::Tensor& gradient, const at::Tensor& kept, bool in_place, Body body) {
+  const auto dy = laid_as(gradient, kept);
+  const auto dx = in_place ? dy : at::empty_like(dy);
+  by_type(dy, [&]<typename T, typename P>(T, P) {
+    const T* from = read<T>(dy);
     T* to = write<T>(dx);
-    at::parallel_for(0, y.numel(), grain, [&](int64_t begin, int64_t end) {
-      loop.activation_gradient(d + begin, v + begin, to + begin, end - begin, static_cast<P>(slope));
-    });
+    at::parallel_for(0, dy.numel(), grain, [&](int64_t begin, int64_t end) { body(loops<T, P>(), begin, end - begin, from + begin, to + begin); });
   });
   return dx;
 }
 
-at::Tensor gradient_by_sign(const at::Tensor& gradient, const at::Tensor& is_positive, double slope, bool in_place) {
-  const auto kept = settled(is_positive), dy = laid_as(gradient, kept);
-  const auto dx = in_place ? dy : at::empty_like(dy);
-  by_type(dy, [&]<typename T, typename P>(T, P) {
-    const auto& loop = loops<T, P>();
-    const T* d = read<T>(dy);
-    const uint8_t* sign = read<uint8_t>(kept);
-    T* to = write<T>(dx);
-    at::parallel_for(0, dy.numel(), grain, [&](int64_t begin, int64_t end) {
-      loop.gradient_by_sign(d + begin, sign + begin, to + begin, end - begin, static_cast<P>(slope));
-    });
+}  // namespace
+
+at::Tensor activation_gradient(const at::Tensor& gradient, const at::Tensor& result, double slope, bool in_place) {
+  const auto y = settled(result);
+  return each_gradient(gradient, y, in_place, [&]<typename T, typename P>(const Loops<T, P>& loop, int64_t first, int64_t count, const T* dy, T* dx) {
+    loop.activation_gradient(dy, read<T>(y) + first, dx, count, static_cast<P>(slope));
   });
-  return dx;
+}
+
+at::Tensor gradient_by_sign(const at::Tensor& gradient, const at::Tensor& is_positive, double slope, bool in_place) {
+  const auto kept = settled(is_positive);
+  return each_gradient(gradient, kept, in_place, [&]<typename T, typename P>(const Loops<T, P>& loop, int64_t first, int64_t count, const T* dy, T* dx) {
+    loop.gradient_by_sign(dy, read<uint8_t>(kept) + first, dx, count, static_cast<P>(slope));
+  });
 }
 
 }  // namespace ganymede::nets

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "checkpoint/format.hpp"
 #include "core/error.hpp"
 #include "storage/sha256.hpp"
 
@@ -107,10 +108,10 @@ void check_snapshot(const checkpoint::Snapshot& snapshot) {
           .cause("a file was changed by hand, or another program wrote it")
           .remedy("resume from an older checkpoint of the run, by its path");
   };
-  const auto attribute = [&]<typename T>(const char* group, const char* name, T expected) {
+  const auto attribute = [&]<typename T>(const std::string& group, const char* name, T expected) {
     const auto found = snapshot.model.attributes.find(group);
     const auto* value = found != snapshot.model.attributes.end() && found->second.contains(name) ? std::get_if<T>(&found->second.at(name)) : nullptr;
-    unless(value && *value == expected, fmt::format("the attribute {} of {} in model.h5 is not {}", name, *group ? group : "/", expected));
+    unless(value && *value == expected, fmt::format("the attribute {} of {} in model.h5 is not {}", name, group.empty() ? "/" : group, expected));
   };
   const auto& c = snapshot.counters;
   unless(c.step < most_steps, fmt::format("step {} is beyond what a run can do", c.step));
@@ -119,10 +120,10 @@ void check_snapshot(const checkpoint::Snapshot& snapshot) {
   unless(config.data.global_batch && c.images == c.d_steps * *config.data.global_batch,
          fmt::format("{} images are not what its recipe shows in {} steps of D", c.images, c.d_steps));
   unless(c.seed == static_cast<uint64_t>(config.run.seed), fmt::format("seed {} is not its recipe's {}", c.seed, config.run.seed));
-  attribute("", "format", std::string("ganymede-model"));
-  attribute("", "version", int64_t{1});
-  attribute("optimizer/generator", "step", c.g_steps);
-  attribute("optimizer/discriminator", "step", c.d_steps);
+  attribute("", "format", std::string(checkpoint::model_format_name));
+  attribute("", "version", checkpoint::version);
+  attribute(moments_group(gan::Player::generator), "step", c.g_steps);
+  attribute(moments_group(gan::Player::discriminator), "step", c.d_steps);
   attribute("generator", "prior", std::string(prior_name(config.latent.prior)));
 }
 

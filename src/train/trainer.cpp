@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "checkpoint/format.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "data/inspect.hpp"
@@ -206,7 +207,7 @@ void Trainer::save() {
   snapshot.counters = {step_, session_->d_steps_done(), session_->g_steps_done(), session_->d_steps_done() * session_->plan().global_batch,
                        communicator_.size(), c.run.seed, resolved_recipe_sha256(c), dataset_sha256_};
   if (communicator_.rank() == 0) snapshot.model = session_->capture();
-  snapshot.model.attributes[""] = {{"format", std::string("ganymede-model")}, {"version", int64_t{1}}};
+  snapshot.model.attributes[""] = {{"format", std::string(checkpoint::model_format_name)}, {"version", checkpoint::version}};
   snapshot.recipe = print_config(c);
   checkpoints_->start(std::move(snapshot), deadline());
 }
