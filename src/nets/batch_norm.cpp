@@ -52,7 +52,7 @@ NormInput BatchNorm::prepare(const at::Tensor& x) {
   return {weight_, bias_, s};
 }
 
-at::Tensor BatchNorm::forward(const at::Tensor& x) { return run_block(x, prepare(x), 1.0, nullptr, /*owns_input=*/false); }
+at::Tensor BatchNorm::forward(const at::Tensor& x, const Pass&) { return run_block(x, prepare(x), 1.0, nullptr, /*owns_input=*/false); }
 
 std::string BatchNorm::describe() const { return fmt::format("BatchNorm({})", channels_); }
 std::vector<Init> BatchNorm::initial() const { return {Init::normal(1.0, 0.02), Init::constant(0.0)}; }

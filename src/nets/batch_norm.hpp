@@ -25,8 +25,8 @@ class BatchNorm final : public Layer {
  public:
   explicit BatchNorm(int64_t channels);
   /// nullptr: statistics are this process's own. Kept by reference; outlives the layer's last forward.
-  void share_statistics(BatchStatistics* statistics) { statistics_ = statistics; }
-  at::Tensor forward(const at::Tensor& x) override;
+  void share_statistics(BatchStatistics* statistics) override { statistics_ = statistics; }
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   /// What block.hpp needs to normalize x: in training the statistics of x over all ranks, which enter the buffers, else the buffers.
   NormInput prepare(const at::Tensor& x);
   std::string describe() const override;

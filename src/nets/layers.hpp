@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "nets/pass.hpp"
+
 namespace ganymede::nets {
 
 /// How a weight gets its first value; drawn by counter, see initialize().
@@ -30,15 +32,19 @@ struct LinearMap {
   at::Tensor weight, bias;  // bias undefined where there is none
 };
 
+class BatchStatistics;
+
 class Layer : public torch::nn::Module {
  public:
-  virtual at::Tensor forward(const at::Tensor& x) = 0;
+  virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) = 0;
   /// One line for `config show` and logs, as "ConvTranspose2d(100, 256, kernel 4, stride 1, padding 0)".
   virtual std::string describe() const = 0;
   /// In the order of parameters(): how each starts.
   virtual std::vector<Init> initial() const { return {}; }
-  /// Nothing but this map, or nullptr.
-  virtual const LinearMap* linear_map() const { return nullptr; }
+  /// Where the layer is nothing but a linear map: the map as this pass uses it (a normalized weight is made anew for each).
+  virtual std::optional<LinearMap> linear_map() { return std::nullopt; }
+  /// Layers that mix samples take their sums over ranks from here; nullptr: one process. Kept by reference.
+  virtual void share_statistics(BatchStatistics* statistics) {}
 };
 
 struct ConvShape {
@@ -50,10 +56,10 @@ struct ConvShape {
 class Conv2d final : public Layer {
  public:
   explicit Conv2d(const ConvShape& shape);
-  at::Tensor forward(const at::Tensor& x) override;
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
-  const LinearMap* linear_map() const override { return &map_; }
+  std::optional<LinearMap> linear_map() override { return map_; }
 
  private:
   ConvShape shape_;
@@ -64,10 +70,10 @@ class Conv2d final : public Layer {
 class ConvTranspose2d final : public Layer {
  public:
   explicit ConvTranspose2d(const ConvShape& shape);
-  at::Tensor forward(const at::Tensor& x) override;
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
-  const LinearMap* linear_map() const override { return &map_; }
+  std::optional<LinearMap> linear_map() override { return map_; }
 
  private:
   ConvShape shape_;
@@ -80,10 +86,10 @@ class Linear final : public Layer {
   enum class Start { dcgan, torch_default };  // N(0, 0.02²) with bias 0, or uniform ±1/√in for both
   /// untrained_bias: the bias is counted and kept in files but stays 0, because batch norm follows and removes it.
   Linear(int64_t in, int64_t out, Start start, bool untrained_bias = false);
-  at::Tensor forward(const at::Tensor& x) override;
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
-  const LinearMap* linear_map() const override { return &map_; }
+  std::optional<LinearMap> linear_map() override { return map_; }
 
  private:
   int64_t in_, out_;
@@ -95,7 +101,7 @@ class Linear final : public Layer {
 class LeakyReLU final : public Layer {
  public:
   explicit LeakyReLU(double slope) : slope_(slope) {}
-  at::Tensor forward(const at::Tensor& x) override;
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   double slope() const { return slope_; }
 
@@ -106,7 +112,7 @@ class LeakyReLU final : public Layer {
 /// Overwrites its input.
 class Tanh final : public Layer {
  public:
-  at::Tensor forward(const at::Tensor& x) override;
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override { return "Tanh"; }
 };
 
@@ -114,7 +120,7 @@ class Tanh final : public Layer {
 class Reshape final : public Layer {
  public:
   explicit Reshape(std::vector<int64_t> shape) : shape_(std::move(shape)) {}
-  at::Tensor forward(const at::Tensor& x) override;
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
 
  private:

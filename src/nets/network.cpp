@@ -27,29 +27,33 @@ void draw_parameter(const Rng& rng, const Draw& draw, int64_t place, const Init&
 
 }  // namespace
 
-// Batch norm and activation are computed together with the layer behind them (block.hpp).
-at::Tensor Network::forward(const at::Tensor& x) {
+// Batch norm and activation are computed together with the layer behind them (block.hpp), unless the values between are asked for.
+at::Tensor Network::forward(const at::Tensor& x, const Pass& pass) {
   auto y = x;
+  const auto wanted = static_cast<size_t>(pass.capture_layer);  // -1: beyond every layer
+  const auto may_go_on = [&](size_t next) { return next < layers_.size() && next != wanted + 1; };
   for (size_t i = 0; i < layers_.size();) {
     size_t next = i;
     auto* norm = dynamic_cast<BatchNorm*>(layers_[next].get());
     if (norm) ++next;
-    const auto* activation = next < layers_.size() ? dynamic_cast<const LeakyReLU*>(layers_[next].get()) : nullptr;
+    const auto* activation = may_go_on(next) ? dynamic_cast<const LeakyReLU*>(layers_[next].get()) : nullptr;
     if (activation) ++next;
     if (next == i) {
-      y = layers_[i++]->forward(y);
-      continue;
+      y = layers_[i++]->forward(y, pass);
+    } else {
+      const auto map = may_go_on(next) ? layers_[next]->linear_map() : std::nullopt;
+      if (map) ++next;
+      if (i == wanted + 1) y = y.clone();  // what was captured must not be overwritten
+      const bool owns_input = i > 0;       // made by the layer before
+      if (norm)
+        y = run_block(y, norm->prepare(y), activation ? activation->slope() : 1.0, map ? &*map : nullptr, owns_input);
+      else if (map)
+        y = run_block(y, std::nullopt, activation->slope(), &*map, owns_input);
+      else
+        y = layers_[i]->forward(y, pass);
+      i = next;
     }
-    const auto* map = next < layers_.size() ? layers_[next]->linear_map() : nullptr;
-    if (map) ++next;
-    const bool owns_input = i > 0;  // made by the layer before
-    if (norm)
-      y = run_block(y, norm->prepare(y), activation ? activation->slope() : 1.0, map, owns_input);
-    else if (map)
-      y = run_block(y, std::nullopt, activation->slope(), map, owns_input);
-    else
-      y = layers_[i]->forward(y);
-    i = next;
+    if (i == wanted + 1) *pass.captured = y;
   }
   return y;
 }
@@ -64,9 +68,9 @@ void Network::initialize(const Rng& rng, int64_t index) {
   }
 }
 
-void Network::share_statistics(BatchStatistics* statistics) {
+void Network::share_statistics(BatchStatistics* statistics, bool with_batch_norm) {
   for (const auto& layer : layers_)
-    if (auto* norm = dynamic_cast<BatchNorm*>(layer.get())) norm->share_statistics(statistics);
+    if (with_batch_norm || !dynamic_cast<BatchNorm*>(layer.get())) layer->share_statistics(statistics);
 }
 
 void Network::set_trainable(bool trainable) {

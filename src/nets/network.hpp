@@ -23,11 +23,13 @@ class Network final : public torch::nn::Module {
   }
 
   /// generator: latents [B,Z] -> [B,C,H,W] or [B,F]; discriminator: those -> logits [B].
-  at::Tensor forward(const at::Tensor& x);
+  at::Tensor forward(const at::Tensor& x, const Pass& pass = {});
   /// Draws every parameter by counter (purpose init): the same on all ranks. `index`: 0 generator, 1 discriminator.
   void initialize(const Rng& rng, int64_t index);
-  /// Batch norm takes its statistics over ranks from now on.
-  void share_statistics(BatchStatistics* statistics);
+  /// Layers that mix samples take their sums over ranks from now on; batch norm only where `with_batch_norm`.
+  void share_statistics(BatchStatistics* statistics, bool with_batch_norm = true);
+  size_t size() const { return layers_.size(); }
+  Layer& layer(size_t number) const { return *layers_.at(number); }
   /// Locked: no gradient for the weights is computed; gradients still flow through.
   void set_trainable(bool trainable);
   /// Those that are trained, in the order of parameters(); a bias in front of batch norm is not among them.

@@ -25,7 +25,7 @@ Pass pass(const at::Tensor& x, const at::Tensor& dy, BatchStatistics* statistics
   }
   norm.share_statistics(statistics);
   const auto input = x.detach().clone().requires_grad_(true);
-  const auto y = norm.forward(input);
+  const auto y = norm.forward(input, {});
   y.backward(dy);
   return {y.detach(), input.grad(), norm.parameters()[0].grad(), norm.parameters()[1].grad(), norm.buffers()[0], norm.buffers()[1]};
 }
@@ -70,7 +70,7 @@ TEST(GlobalBatchNorm, MeetsItsClosedForm) {
     norm.parameters()[0].fill_(1.0), norm.parameters()[1].fill_(0.0);
     norm.share_statistics(&statistics);
     const double base = communicator.rank() == 0 ? 0.0 : 4.0;
-    const auto y = norm.forward(at::tensor({base, base + 2}, at::kDouble).view({2, 1}));
+    const auto y = norm.forward(at::tensor({base, base + 2}, at::kDouble).view({2, 1}), {});
     if (communicator.rank() == 0) { EXPECT_NEAR(y[0][0].item<double>(), -1.341639, 1e-6); }
     EXPECT_NEAR(norm.buffers()[1].item<double>(), 0.9 + 0.1 * 20.0 / 3.0, 1e-12);  // unbiased by the global n
   });
@@ -81,7 +81,7 @@ TEST(BatchNorm, EvaluationLeavesItsBuffersAlone) {
   at::NoGradGuard no_graph;
   norm.parameters()[0].fill_(1.0), norm.parameters()[1].fill_(0.0);
   norm.eval();
-  norm.forward(at::randn({4, 2}) + 5);
+  norm.forward(at::randn({4, 2}) + 5, {});
   EXPECT_EQ(norm.buffers()[0].abs().max().item<float>(), 0.0f);
 }
 

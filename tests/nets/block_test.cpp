@@ -161,7 +161,7 @@ TEST(Block, StaysNearTheTruthInFloat32) {
       norm.parameters()[0].fill_(1.1), norm.parameters()[1].fill_(0.1);
     }
     const auto input = x.to(type, false, /*copy=*/true).requires_grad_(true);
-    const auto y = norm.forward(input);
+    const auto y = norm.forward(input, {});
     y.backward(dy.to(type, false, true));
     return std::vector<at::Tensor>{y.detach(), input.grad(), norm.parameters()[0].grad(), norm.parameters()[1].grad()};
   };
@@ -176,9 +176,9 @@ TEST(Block, AddsUpTheSameOnAnyNumberOfThreads) {
   norm.parameters()[0].fill_(1), norm.parameters()[1].fill_(0);
   const int before = at::get_num_threads();
   at::set_num_threads(1);
-  const auto one = norm.forward(x);
+  const auto one = norm.forward(x, {});
   at::set_num_threads(3);
-  const auto three = norm.forward(x);
+  const auto three = norm.forward(x, {});
   at::set_num_threads(before);
   EXPECT_TRUE(at::equal(one, three));
 }
@@ -187,7 +187,7 @@ TEST(Block, ALargeMeanDoesNotCancel) {
   BatchNorm norm(1);
   at::NoGradGuard no_graph;
   norm.parameters()[0].fill_(1), norm.parameters()[1].fill_(0);
-  const auto y = norm.forward(at::tensor({10000.0f, 10002.0f, 10004.0f, 10006.0f}).view({4, 1}));
+  const auto y = norm.forward(at::tensor({10000.0f, 10002.0f, 10004.0f, 10006.0f}).view({4, 1}), {});
   EXPECT_NEAR(y[0][0].item<float>(), -1.341639f, 1e-5f);
 }
 
@@ -205,7 +205,7 @@ TEST(Block, ARankWithoutRowsTakesPart) {
     for (auto p : norm.parameters()) p.detach().fill_(0.7);
     const int r = communicator.rank();
     const auto input = x.slice(0, cuts[r], cuts[r + 1]).detach().clone().requires_grad_(true);
-    norm.forward(input).backward(dy.slice(0, cuts[r], cuts[r + 1]));
+    norm.forward(input, {}).backward(dy.slice(0, cuts[r], cuts[r + 1]));
     dx[r] = input.grad(), d_weight[r] = norm.parameters()[0].grad(), running[r] = norm.buffers()[0];
   });
   EXPECT_EQ(dx[1].size(0), 0);
@@ -244,7 +244,7 @@ TEST(Block, NormalizesBfloat16WithFloat32Statistics) {
   BatchNorm norm(channels), exact(channels);
   at::NoGradGuard no_graph;
   for (auto* n : {&norm, &exact}) n->parameters()[0].fill_(1), n->parameters()[1].fill_(0);
-  const auto y = norm.forward(x), expected = exact.forward(x.to(at::kFloat));
+  const auto y = norm.forward(x, {}), expected = exact.forward(x.to(at::kFloat), {});
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(at::equal(norm.buffers()[0], exact.buffers()[0]));
   EXPECT_TRUE(at::equal(y, expected.to(at::kBFloat16)));
