@@ -2,15 +2,22 @@
 
 Each network is one nn.Sequential, and its numbering is the contract of the file formats: `0.weight`, `1.running_mean` ... in
 model.h5 and trace.h5 are the names in these modules' state_dict. Radford et al. 2016 (arXiv 1511.06434), layout of PyTorch's
-own DCGAN example; 28 pixels after the small MNIST network that most tutorials use.
+own DCGAN example; 28 pixels after the small MNIST network that most tutorials use. Keyword arguments are the recipe's keys of
+[generator] and [discriminator] under their names there; at their defaults they add no layer.
 
-Shapes: G takes z [N,Z] and gives [N,C,S,S] in [-1,1] (points: [N,F]); D takes those and gives logits [N].
+Shapes: G takes z [N,Z] (with `classes`: and their one-hot numbers behind) and gives [N,C,S,S] in [-1,1] (points: [N,F]); D takes
+those and gives logits [N] (conditional = "classifier": [N,1+K], the logit first).
 """
+import math
+
 import torch
 from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations
 
 SLOPE = 0.2                                    # of every LeakyReLU
 IMAGE_SIZES = (28, 32, 64, 128)
+GAIN, OUTPUT_GAIN, FIRST_DENSE_GAIN = math.sqrt(2), 1.0, math.sqrt(2) / 4   # of equalized weights
 _FACTORS = {32: (4, 2, 1), 64: (8, 4, 2, 1), 128: (16, 8, 4, 2, 1)}   # G's widths at 4, 8, 16 ... pixels; D's are the reverse
 
 
@@ -28,47 +35,311 @@ class Network(nn.Module):
         super().__init__()
         self.layers = layers
         self.latent_view = latent_view
+        self.reference = None
 
-    def forward(self, x):
-        return self.layers(x if self.latent_view is None else self.latent_view(x))
+    def forward(self, x, labels=None, parts=None, masks=None):
+        """labels: classes of the rows. parts: how many consecutive rows come from one source, where several do (default: all).
+        masks: number of a Dropout -> what it keeps, 0 or 1 (default: nothing is dropped). `reference`: virtual batch norm's batch."""
+        live, parts = len(x), list(parts or [len(x)])
+        if self.reference is not None:
+            x, parts = torch.cat([x, self.reference]), parts + [len(self.reference)]
+            labels = None if labels is None else torch.cat([labels, labels.new_zeros(len(self.reference))])
+        for number, module in enumerate(self.layers):
+            if isinstance(module, _WithPass):
+                module.labels, module.parts, module.mask = labels, parts, (masks or {}).get(number)
+        return self.layers(x if self.latent_view is None else self.latent_view(x))[:live]
 
 
 class Discriminator(Network):
+    def __init__(self, layers, outputs=1):
+        super().__init__(layers)
+        self.outputs = outputs
+
+    def forward(self, x, labels=None, parts=None, masks=None):
+        y = super().forward(x, labels, parts, masks)
+        return y.flatten() if self.outputs == 1 else y.flatten(1)
+
+
+class _WithPass(nn.Module):
+    """Reads more of a pass than its values; Network.forward() sets it."""
+    labels = parts = mask = None
+
+
+class PixelNorm(nn.Module):
     def forward(self, x):
-        return self.layers(x).flatten()
+        return x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-8)
 
 
-def dcgan_generator(size, channels=1, latent=100, width=64):
-    if size == 28:
-        layers = nn.Sequential(
-            nn.Linear(latent, 2 * width * 7 * 7), nn.Unflatten(1, (2 * width, 7, 7)), nn.BatchNorm2d(2 * width), nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh())
+class GlobalPool(nn.Module):
+    def __init__(self, average):
+        super().__init__()
+        self.average = average
+
+    def forward(self, x):
+        return x.mean((2, 3)) if self.average else x.sum((2, 3))
+
+
+class ConditionalBatchNorm(_WithPass):
+    """Batch norm over all classes, then a scale and a shift of each sample's class."""
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(classes, channels))
+        self.bias = nn.Parameter(torch.zeros(classes, channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def forward(self, x):
+        if self.training:
+            self.num_batches_tracked += 1
+        normal = functional.batch_norm(x, self.running_mean, self.running_var, None, None, self.training, 0.1, 1e-5)
+        shape = (-1, x.shape[1]) + (1,) * (x.dim() - 2)
+        return self.weight[self.labels].view(shape) * normal + self.bias[self.labels].view(shape)
+
+
+class ProjectionHead(_WithPass):
+    """b + <w,h> + <e_y,h>."""
+
+    def __init__(self, features, classes):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(1, features))
+        self.bias = nn.Parameter(torch.empty(1))
+        self.embedding = nn.Embedding(classes, features)
+
+    def forward(self, h):
+        return (h * (self.weight + self.embedding(self.labels))).sum(1) + self.bias
+
+
+class Dropout(_WithPass):
+    """x * mask / (1 - p) in training, with a mask that is given; rows behind the mask's, the reference batch, are left alone."""
+
+    def __init__(self, p, channel):
+        super().__init__()
+        self.p, self.channel = p, channel
+
+    def forward(self, x):
+        if not self.training or self.mask is None:
+            return x
+        n = len(self.mask)
+        return torch.cat([x[:n] * self.mask / (1 - self.p), x[n:]])
+
+
+class MinibatchStddev(_WithPass):
+    """Spread over groups of consecutive samples of one source; group 1: over all of them."""
+
+    def __init__(self, group, maps):
+        super().__init__()
+        self.group, self.maps = group, maps
+
+    def forward(self, x):
+        found = []
+        for part in x.split(self.parts):
+            group = len(part) if self.group == 1 else min(self.group, len(part))
+            for members in part.split(group):
+                spread = torch.sqrt(members.var(0, unbiased=False) + 1e-8).reshape(self.maps, -1).mean(1)
+                found.append(spread.expand(len(members), self.maps))
+        maps = torch.cat(found).view(len(x), self.maps, *(1,) * (x.dim() - 2))
+        return torch.cat([x, maps.expand(-1, -1, *x.shape[2:])], 1)
+
+
+class MinibatchDiscrimination(_WithPass):
+    def __init__(self, features, kernels, size):
+        super().__init__()
+        self.weight = nn.Parameter(0.05 * torch.randn(features, kernels, size))
+        self.log_scale = nn.Parameter(torch.zeros(kernels, size))
+        self.bias = nn.Parameter(torch.full((kernels,), -1.0))
+
+    def forward(self, x):
+        tensor = self.weight / self.weight.square().sum(0).sqrt() * self.log_scale.exp()
+        near = []
+        for part in torch.einsum("na,aji->nji", x, tensor).split(self.parts):
+            near.append(torch.exp(-(part[:, None] - part[None]).abs().sum(3)).sum(1) - 1)     # less the sample itself
+        return torch.cat([x, torch.cat(near) + self.bias], 1)
+
+
+class VirtualBatchNorm(_WithPass):
+    """The last part is the reference batch."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        n = self.parts[-1]
+        samples, reference = x[:-n], x[-n:]
+        pixels, shape, c = list(range(2, x.dim())), (1, -1) + (1,) * (x.dim() - 2), 1 / (n + 1)
+
+        def moments(rows, axes):
+            mean = rows.mean(axes, keepdim=True) if axes else rows
+            return mean, ((rows - mean) ** 2).mean(axes, keepdim=True) if axes else torch.zeros_like(rows)
+
+        def normal(rows, mean, variance):
+            return self.weight.view(shape) * (rows - mean) / torch.sqrt(variance + 1e-5) + self.bias.view(shape)
+
+        m, v = moments(reference, [0] + pixels)
+        own_m, own_v = moments(samples, pixels)
+        mean = (1 - c) * m + c * own_m
+        variance = (1 - c) * (v + (m - mean) ** 2) + c * (own_v + (own_m - mean) ** 2)
+        return torch.cat([normal(samples, mean, variance), normal(reference, m, v)])
+
+
+class EqualizedLinear(nn.Linear):
+    def forward(self, x):
+        return functional.linear(x, self.weight * self.weight_scale, self.bias)
+
+
+class EqualizedConv2d(nn.Conv2d):
+    def forward(self, x):
+        return self._conv_forward(x, self.weight * self.weight_scale, self.bias)
+
+
+class EqualizedConvTranspose2d(nn.ConvTranspose2d):
+    def forward(self, x):
+        return functional.conv_transpose2d(x, self.weight * self.weight_scale, self.bias, self.stride, self.padding)
+
+
+class EqualizedProjectionHead(ProjectionHead):
+    def forward(self, h):
+        return (h * (self.weight * self.weight_scale + self.embedding(self.labels))).sum(1) + self.bias
+
+
+_EQUALIZED = {nn.Linear: EqualizedLinear, nn.Conv2d: EqualizedConv2d, nn.ConvTranspose2d: EqualizedConvTranspose2d,
+              ProjectionHead: EqualizedProjectionHead}
+
+
+def _equalized(module, gain):
+    """Weights stored N(0,1) and used times gain/sqrt(fan_in)."""
+    fan_in = module.in_channels * module.weight[0, 0].numel() if isinstance(module, nn.ConvTranspose2d) else module.weight[0].numel()
+    module.__class__ = _EQUALIZED[type(module)]
+    module.weight_scale = gain / math.sqrt(fan_in)
+    return module
+
+
+class _Parts:
+    """The layers around a hidden layer, as the keys ask for them."""
+
+    def __init__(self, norm, activation, slope, equalized_lr=False, spectral_norm=False, classes=0):
+        self.norm, self.activation, self.slope = norm, activation, slope
+        self.equalized_lr, self.spectral_norm, self.classes = equalized_lr, spectral_norm, classes
+
+    def removes_bias(self):
+        return self.norm in ("batch", "virtual", "conditional")
+
+    def weighted(self, module, gain=GAIN):
+        if self.equalized_lr:
+            return _equalized(module, gain)
+        if self.spectral_norm:
+            return parametrizations.spectral_norm(module)
+        return module
+
+    def untrained(self, module):
+        """The norm behind it removes the bias, and its gradient would be nothing but rounding."""
         with torch.no_grad():
-            layers[0].bias.zero_()
-        layers[0].bias.requires_grad_(False)   # batch norm removes it, and its gradient is nothing but rounding
-        return Network(layers)
+            module.bias.zero_()
+        module.bias.requires_grad_(False)
+        return module
+
+    def norm_layers(self, channels, points=False):
+        if self.norm == "batch":
+            return [nn.BatchNorm1d(channels) if points else nn.BatchNorm2d(channels)]
+        if self.norm == "conditional":
+            return [ConditionalBatchNorm(channels, self.classes)]
+        if self.norm == "virtual":
+            return [VirtualBatchNorm(channels)]
+        if self.norm in ("none", "pixel"):
+            return []
+        raise ValueError(f"no reference of norm = {self.norm!r}")
+
+    def activation_layer(self):
+        if self.activation == "relu" or (self.activation == "leaky_relu" and self.slope == 0):
+            return nn.ReLU(inplace=True)
+        return nn.ELU(inplace=True) if self.activation == "elu" else nn.LeakyReLU(self.slope, inplace=True)
+
+    def hidden(self, channels, points=False):
+        return self.norm_layers(channels, points) + [self.activation_layer()] + ([PixelNorm()] if self.norm == "pixel" else [])
+
+
+def dcgan_generator(size, channels=1, latent=100, width=64, *, classes=0, activation="relu", slope=SLOPE, upsample="transposed",
+                    norm="batch", equalized_lr=False):
+    parts = _Parts(norm, activation, slope, equalized_lr, classes=classes)
+
+    def up(before, after, bias, gain=GAIN):
+        if upsample == "transposed":
+            return [parts.weighted(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias), gain)]
+        doubled = nn.Upsample(scale_factor=2, mode=upsample, align_corners=False if upsample == "bilinear" else None)
+        return [doubled, parts.weighted(nn.Conv2d(before, after, 3, 1, 1, bias=bias), gain)]
+
+    latent += classes
+    if size == 28:
+        first = parts.weighted(nn.Linear(latent, 2 * width * 7 * 7), FIRST_DENSE_GAIN)
+        if parts.removes_bias():
+            parts.untrained(first)
+        layers = [first, nn.Unflatten(1, (2 * width, 7, 7))] + parts.hidden(2 * width) + up(2 * width, width, False) + parts.hidden(width)
+        return Network(nn.Sequential(*layers, *up(width, channels, True, OUTPUT_GAIN), nn.Tanh()))
     widths = [factor * width for factor in _FACTORS[size]]
-    layers = [nn.ConvTranspose2d(latent, widths[0], 4, 1, 0, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)]
+    layers = [parts.weighted(nn.ConvTranspose2d(latent, widths[0], 4, 1, 0, bias=False))] + parts.hidden(widths[0])
     for before, after in zip(widths, widths[1:]):
-        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-    layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
+        layers += up(before, after, False) + parts.hidden(after)
+    layers += up(widths[-1], channels, False, OUTPUT_GAIN) + [nn.Tanh()]
     return Network(nn.Sequential(*layers), View(latent))
 
 
-def dcgan_discriminator(size, channels=1, width=64):
-    def leaky():
-        return nn.LeakyReLU(SLOPE, inplace=True)
-    if size == 28:
-        return Discriminator(nn.Sequential(
-            nn.Conv2d(channels, width, 4, 2, 1), leaky(), nn.Conv2d(width, 2 * width, 4, 2, 1), leaky(),
-            nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky(), nn.Flatten(), nn.Linear(4 * width * 9, 1)))
-    widths = [factor * width for factor in reversed(_FACTORS[size])]
-    layers = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), leaky()]
-    for before, after in zip(widths, widths[1:]):
-        layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), leaky()]
-    layers += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False)]
-    return Discriminator(nn.Sequential(*layers))
+def _head(parts, channels, side, convolution, start, *, head, conditional, classes, minibatch):
+    """From the last activation to the logits. side 0: vectors. minibatch: group and maps of the standard deviation, kernels and size
+    of the discrimination."""
+    outputs = 1 + classes if conditional == "classifier" else 1
+    group, maps, kernels, kernel_size = minibatch
+    layers = []
+    if group:
+        start, channels = start + [MinibatchStddev(group, maps)], channels + maps
+    if side:
+        all_pixels = head == "flatten" and conditional != "projection"
+        if all_pixels and convolution and not kernels:
+            last = parts.weighted(nn.Conv2d(channels, outputs, side, 1, 0, bias=False), OUTPUT_GAIN)
+            return Discriminator(nn.Sequential(*start, last), outputs)
+        layers.append(nn.Flatten() if all_pixels else GlobalPool(head == "gap"))
+        channels *= side * side if all_pixels else 1
+    if kernels:
+        layers.append(MinibatchDiscrimination(channels, kernels, kernel_size))
+        channels += kernels
+    if conditional == "projection":
+        last = parts.weighted(ProjectionHead(channels, classes), OUTPUT_GAIN)
+        if parts.spectral_norm:
+            parametrizations.spectral_norm(last.embedding)
+    else:
+        last = parts.weighted(nn.Linear(channels, outputs), OUTPUT_GAIN)
+    return Discriminator(nn.Sequential(*start, *layers, last), outputs)
+
+
+def _inputs(channels, joined, conditional, classes):
+    return joined * (channels + (classes if conditional == "planes" else 0))
+
+
+def dcgan_discriminator(size, channels=1, width=64, *, activation="leaky_relu", slope=SLOPE, down="stride", head="flatten", norm=None,
+                        dropout=0.0, dropout_channel=False,
+                        minibatch_stddev=0, minibatch_stddev_maps=1, minibatch_discrimination=0, minibatch_discrimination_size=5,
+                        spectral_norm=False, equalized_lr=False, conditional="none", classes=0, joined=1):
+    norm = norm or ("none" if size == 28 else "batch")
+    biased, last_side = size == 28, 3 if size == 28 else 4
+
+    def shrink(before, after, with_norm, is_last):
+        parts = _Parts(norm if with_norm else "none", activation, slope, equalized_lr, spectral_norm)
+        convolution = nn.Conv2d(before, after, 4, 2, 1, bias=biased) if down == "stride" else nn.Conv2d(before, after, 3, 1, 1, bias=biased)
+        if biased and parts.removes_bias():
+            parts.untrained(convolution)
+        pool = {"stride": [], "avg": [nn.AvgPool2d(2)], "max": [nn.MaxPool2d(2)]}[down]
+        drop = [Dropout(dropout, dropout_channel)] if dropout and not is_last else []
+        return [parts.weighted(convolution)] + parts.hidden(after) + drop + pool
+
+    layers, filters, side = shrink(_inputs(channels, joined, conditional, classes), width, False, False), width, size // 2
+    while side > last_side:
+        layers += shrink(filters, 2 * filters, True, side // 2 == last_side)
+        filters, side = 2 * filters, side // 2
+    minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size)
+    return _head(_Parts(norm, activation, slope, equalized_lr, spectral_norm), filters, side, not biased, layers, head=head,
+                 conditional=conditional, classes=classes, minibatch=minibatch)
 
 
 def mlp(inputs, outputs, width, depth):
@@ -80,12 +351,89 @@ def mlp(inputs, outputs, width, depth):
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
-def mlp_generator(features, latent, width=128, depth=2):
-    return Network(mlp(latent, features, width, depth))
+def _dense(parts, inputs, width, gain):
+    layer = parts.weighted(nn.Linear(inputs, width), gain)
+    if parts.removes_bias():
+        parts.untrained(layer)
+    return [layer] + parts.hidden(width, points=True)
 
 
-def mlp_discriminator(features, width=128, depth=2):
-    return Discriminator(mlp(features, 1, width, depth))
+def mlp_generator(features, latent, width=128, depth=2, *, classes=0, activation="leaky_relu", slope=SLOPE, norm="none",
+                  equalized_lr=False):
+    parts, layers, inputs = _Parts(norm, activation, slope, equalized_lr, classes=classes), [], latent + classes
+    for i in range(depth):
+        layers += _dense(parts, inputs, width, GAIN if i else FIRST_DENSE_GAIN)
+        inputs = width
+    return Network(nn.Sequential(*layers, parts.weighted(nn.Linear(inputs, features), OUTPUT_GAIN)))
+
+
+def mlp_discriminator(features, width=128, depth=2, *, activation="leaky_relu", slope=SLOPE, norm="none",
+                      dropout=0.0, dropout_channel=False,
+                      minibatch_stddev=0, minibatch_stddev_maps=1, minibatch_discrimination=0, minibatch_discrimination_size=5,
+                      spectral_norm=False, equalized_lr=False, conditional="none", classes=0, joined=1):
+    layers, inputs = [], _inputs(features, joined, conditional, classes)
+    for i in range(depth):
+        layers += _dense(_Parts(norm if i else "none", activation, slope, equalized_lr, spectral_norm), inputs, width, GAIN)
+        layers += [Dropout(dropout, dropout_channel)] if dropout and i + 1 < depth else []
+        inputs = width
+    minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size)
+    return _head(_Parts(norm, activation, slope, equalized_lr, spectral_norm), inputs, 0, False, layers, head="flatten",
+                 conditional=conditional, classes=classes, minibatch=minibatch)
+
+
+def _weight_start(module, convolutional):
+    """Of a module's weight and bias: ("normal", mean, std), ("uniform", low, high) or ("constant", value)."""
+    if isinstance(module, ConditionalBatchNorm):
+        return ("constant", 1.0), ("constant", 0.0)
+    if isinstance(module, MinibatchDiscrimination):
+        return ("normal", 0.0, 0.05), ("constant", -1.0)
+    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, VirtualBatchNorm)):
+        return ("normal", 1.0, 0.02), ("constant", 0.0)
+    if isinstance(module, nn.Embedding):
+        bound = math.sqrt(6 / (module.num_embeddings + module.embedding_dim))
+        return ("uniform", -bound, bound), None
+    if hasattr(module, "weight_scale"):
+        return ("normal", 0.0, 1.0), ("constant", 0.0)
+    if convolutional:
+        return ("normal", 0.0, 0.02), ("constant", 0.0)
+    bound = 1 / math.sqrt(module.weight.shape[1])
+    uniform = ("uniform", -bound, bound)
+    return uniform, uniform if module.bias.requires_grad else ("constant", 0.0)
+
+
+def he_starts(network):
+    """As starts(), of an MLP whose recipe says init = "he": hidden weights U(+-sqrt(6/in)), the last U(+-sqrt(6/(in+out))), biases 0."""
+    found, linear = starts(network), [(name, module) for name, module in network.layers.named_modules() if isinstance(module, nn.Linear)]
+    for name, module in linear:
+        reach = math.sqrt(6 / (module.in_features + (module.out_features if module is linear[-1][1] else 0)))
+        weight = f"{name}.weight" if f"{name}.weight" in found else f"{name}.parametrizations.weight.original"
+        if found[weight][0] == "uniform":
+            found[weight], found[f"{name}.bias"] = ("uniform", -reach, reach), ("constant", 0.0)
+    return found
+
+
+def starts(network):
+    """Name -> how the parameter starts, in the order of parameters(). An MLP starts as PyTorch's Linear, all else as DCGAN."""
+    convolutional = any(isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) for module in network.modules())
+    found = {}
+    for name, _ in network.layers.named_parameters():
+        owner, kind = name.rsplit(".", 1)
+        if kind == "original":                                      # of a spectrally normalized weight
+            owner, kind = owner.removesuffix(".parametrizations.weight"), "weight"
+        weight, bias = _weight_start(network.layers.get_submodule(owner), convolutional)
+        found[name] = {"weight": weight, "bias": bias, "log_scale": ("constant", 0.0)}[kind]
+    return found
+
+
+def spectral_places(network):
+    """Buffer's name -> the place of its first value among the draws of purpose init (normal, then normalized, then 15 iterations)."""
+    parameters = sum(1 for _ in network.parameters())
+    places = {}
+    for name, _ in network.layers.named_buffers():
+        if name.endswith(("._u", "._v")):
+            first = parameters + 2 * int(name.split(".")[0]) + (2 if ".embedding." in name else 0)
+            places[name] = first + (1 if name.endswith("_v") else 0)
+    return places
 
 
 def initialize_dcgan(network):

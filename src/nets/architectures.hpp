@@ -1,48 +1,23 @@
 // The generators and discriminators that a recipe can name.
 // "dcgan": Radford et al. 2016, "Unsupervised Representation Learning with DCGANs", in the layout of PyTorch's example, for
-//   28 (the MNIST preset), 32, 64 and 128 pixels. "mlp": fully connected, for points.
+//   28 (the MNIST preset), 32, 64 and 128 pixels (dcgan.cpp). "mlp": fully connected, for points (mlp.cpp).
+// The number of a layer is its name in files; a key at its default adds no layer, so the numbers of plain networks never change.
 #pragma once
-#include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
+#include "nets/latent.hpp"
 #include "nets/network.hpp"
-
-namespace ganymede::config {
-class Fields;
-}
+#include "nets/network_config.hpp"
 
 namespace ganymede::nets {
 
-enum class Kind { dcgan, mlp };
-
-struct NetworkConfig {
-  Kind kind = Kind::dcgan;
-  int64_t width = 64;  // dcgan: filters at the widest resolution; mlp: units of a hidden layer
-  int64_t depth = 2;   // mlp: hidden layers
-};
-void describe(config::Fields& fields, NetworkConfig& c);
-
-enum class Prior { normal, uniform };
-
-struct LatentConfig {
-  int64_t size = 100;  // Z
-  Prior prior = Prior::normal;
-};
-void describe(config::Fields& fields, LatentConfig& c);
-
-/// What a data set holds: images (height, width, channels) or points (features).
-struct SampleShape {
-  bool is_points = false;
-  int64_t height = 0, width = 0, channels = 0, features = 0;
-};
-
-/// Throw Error(Fault::recipe) where the network cannot make or read samples of this shape.
-std::shared_ptr<Network> make_generator(const NetworkConfig& config, const LatentConfig& latent, const SampleShape& shape);
-std::shared_ptr<Network> make_discriminator(const NetworkConfig& config, const SampleShape& shape);
-
-/// Latents for `rows` places of the global batch from `first_place`: [rows, Z] in `type`, rounded once.
-at::Tensor latents(const Rng& rng, const LatentConfig& config, const Draw& draw, int64_t first_place, int64_t rows, at::ScalarType type);
+/// Latents [B, Z + K] (K classes as one-hot numbers behind the latent, where `conditioning` names any) -> samples.
+/// Throw Error(Fault::recipe) where the network cannot make or read samples of this shape, or there are fewer than two classes.
+std::shared_ptr<Network> make_generator(const GeneratorConfig& config, const LatentConfig& latent, const SampleShape& shape,
+                                        const Conditioning& conditioning = {});
+/// Samples [B, joined·(C + K), H, W] or [B, joined·(F + K)] -> logits [B]; with a classifier [B, 1 + K], the logit in column 0.
+/// K planes only where conditioning.kind = planes. joined: samples that D judges together, laid end to end on the channels.
+std::shared_ptr<Network> make_discriminator(const DiscriminatorConfig& config, const SampleShape& shape,
+                                            const Conditioning& conditioning = {}, int64_t joined = 1);
 
 }  // namespace ganymede::nets

@@ -34,23 +34,26 @@ NormStatistics batch_statistics(const at::Tensor& x, BatchStatistics* statistics
 
 }  // namespace
 
-BatchNorm::BatchNorm(int64_t channels) : channels_(channels) {
-  weight_ = register_parameter("weight", at::empty({channels}));
-  bias_ = register_parameter("bias", at::empty({channels}));
-  running_mean_ = register_buffer("running_mean", at::zeros({channels}));
-  running_var_ = register_buffer("running_var", at::ones({channels}));
-  num_batches_tracked_ = register_buffer("num_batches_tracked", at::zeros({}, at::kLong));
+RunningStatistics::RunningStatistics(torch::nn::Module& layer, int64_t channels)
+    : mean_(layer.register_buffer("running_mean", at::zeros({channels}))),
+      variance_(layer.register_buffer("running_var", at::ones({channels}))),
+      batches_(layer.register_buffer("num_batches_tracked", at::zeros({}, at::kLong))) {}
+
+NormStatistics RunningStatistics::measure(const at::Tensor& x, bool training, BatchStatistics* over_ranks) {
+  at::NoGradGuard no_graph;
+  if (!training) return {mean_.to(at::kDouble, false, true), variance_.to(at::kDouble, false, true), 0, nullptr};
+  batches_.add_(1);
+  const auto s = batch_statistics(x.detach(), over_ranks);
+  mean_.mul_(1.0 - momentum).add_(s.mean, momentum);
+  variance_.mul_(1.0 - momentum).add_(s.variance, momentum * s.count / (s.count - 1.0));
+  return s;
 }
 
-NormInput BatchNorm::prepare(const at::Tensor& x) {
-  at::NoGradGuard no_graph;
-  if (!is_training()) return {weight_, bias_, {running_mean_.to(at::kDouble, false, true), running_var_.to(at::kDouble, false, true), 0, nullptr}};
-  num_batches_tracked_.add_(1);
-  const auto s = batch_statistics(x.detach(), statistics_);
-  running_mean_.mul_(1.0 - momentum).add_(s.mean, momentum);
-  running_var_.mul_(1.0 - momentum).add_(s.variance, momentum * s.count / (s.count - 1.0));
-  return {weight_, bias_, s};
-}
+BatchNorm::BatchNorm(int64_t channels)
+    : channels_(channels), weight_(register_parameter("weight", at::empty({channels}))),
+      bias_(register_parameter("bias", at::empty({channels}))), running_(*this, channels) {}
+
+NormInput BatchNorm::prepare(const at::Tensor& x) { return {weight_, bias_, running_.measure(x, is_training(), statistics_)}; }
 
 at::Tensor BatchNorm::forward(const at::Tensor& x, const Pass&) { return run_block(x, prepare(x), 1.0, nullptr, /*owns_input=*/false); }
 

@@ -3,21 +3,24 @@
 // Ioffe & Szegedy 2015, "Batch Normalization"; over ranks: combined n, mean and M2 of Chan et al. 1979, in rank order.
 // One collective a forward, one a backward.
 #pragma once
+#include "nets/batch_statistics.hpp"
 #include "nets/layers.hpp"
 
 namespace ganymede::nets {
 
 constexpr double batch_norm_epsilon = 1e-5;
 struct NormInput;
+struct NormStatistics;
 
-/// Reduces small statistics over ranks; implemented by `parallel`. Results are bitwise equal on all ranks.
-class BatchStatistics {
+/// The buffers running_mean, running_var and num_batches_tracked of a layer that normalizes over the batch.
+class RunningStatistics {
  public:
-  virtual ~BatchStatistics() = default;
-  /// [ranks, …own shape] in rank order.
-  virtual at::Tensor all_gather(const at::Tensor& own, const char* what) = 0;
-  /// In place.
-  virtual void all_reduce_sum(at::Tensor tensor, const char* what) = 0;
+  RunningStatistics(torch::nn::Module& layer, int64_t channels);
+  /// What to normalize x with: in training the statistics of x over all ranks, which enter the buffers, else the buffers.
+  NormStatistics measure(const at::Tensor& x, bool training, BatchStatistics* over_ranks);
+
+ private:
+  at::Tensor mean_, variance_, batches_;
 };
 
 /// [B,C,H,W] or [B,C] -> same. Parameters weight (γ), bias (β); buffers running_mean, running_var, num_batches_tracked.
@@ -27,7 +30,7 @@ class BatchNorm final : public Layer {
   /// nullptr: statistics are this process's own. Kept by reference; outlives the layer's last forward.
   void share_statistics(BatchStatistics* statistics) override { statistics_ = statistics; }
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
-  /// What block.hpp needs to normalize x: in training the statistics of x over all ranks, which enter the buffers, else the buffers.
+  /// What block.hpp needs to normalize x.
   NormInput prepare(const at::Tensor& x);
   std::string describe() const override;
   std::vector<Init> initial() const override;  // γ ~ N(1, 0.02²), β = 0
@@ -35,7 +38,8 @@ class BatchNorm final : public Layer {
  private:
   int64_t channels_;
   BatchStatistics* statistics_ = nullptr;
-  at::Tensor weight_, bias_, running_mean_, running_var_, num_batches_tracked_;
+  at::Tensor weight_, bias_;
+  RunningStatistics running_;
 };
 
 }  // namespace ganymede::nets

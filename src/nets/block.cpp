@@ -3,10 +3,9 @@
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "core/error.hpp"
+#include "nets/collectives.hpp"
 #include "nets/matrix_product.hpp"
 #include "nets/norm_kernels.hpp"
 
@@ -82,7 +81,8 @@ struct WeightGradients {
 WeightGradients map_weight_gradients(const LinearMap& map, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& saved_weight, std::array<bool, 2> needed) {
   if (map.kind == LinearMap::Kind::matrix) {
     WeightGradients g;
-    if (needed[0]) g.weight = matrix_product(dy.t(), x.to(dy.scalar_type()).t(), {});
+    const auto y = x.to(dy.scalar_type());
+    if (needed[0]) g.weight = at::GradMode::is_enabled() ? at::matmul(dy.t(), y) : matrix_product(dy.t(), y.t(), {});
     if (needed[1]) g.bias = dy.sum(0);
     return g;
   }
@@ -94,6 +94,19 @@ WeightGradients map_weight_gradients(const LinearMap& map, const at::Tensor& dy,
                                                zeros, 1, {false, true, needed[1]});
   return {dw, db};
 }
+
+// t·f′ by the sign of `kept` (values, or bool: whether they are positive). Linear in t, so its derivative is itself.
+class SlopeBySign : public torch::autograd::Function<SlopeBySign> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& t, const at::Tensor& kept, double slope) {
+    context->save_for_backward({kept});
+    context->saved_data["slope"] = slope;
+    return kept.scalar_type() == at::kBool ? gradient_by_sign(t, kept, slope, false) : activation_gradient(t, kept, slope, false);
+  }
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    return {apply(gradients[0], context->get_saved_variables()[0], context->saved_data["slope"].toDouble()), {}, {}};
+  }
+};
 
 class BlockFunction : public torch::autograd::Function<BlockFunction> {
  public:
@@ -111,11 +124,11 @@ class BlockFunction : public torch::autograd::Function<BlockFunction> {
     const auto holder = context->saved_data["block"].toCapsule();
     auto& block = static_cast<Block&>(*holder);
     const auto saved = context->get_saved_variables();
-    if (at::GradMode::is_enabled()) return composed_backward(block, saved, gradients[0]);
     std::array<bool, 5> needed{};  // x, γ, β, weight, bias
     size_t edge = 0;
     for (size_t i = 0; i < needed.size(); ++i)
       if (i == 0 || saved[i].defined()) needed[i] = context->needs_input_grad(edge++);
+    if (at::GradMode::is_enabled()) return composed_backward(block, saved, gradients[0], needed);
 
     const auto& x = saved[0];
     auto dy = std::move(gradients[0]);
@@ -162,37 +175,83 @@ class BlockFunction : public torch::autograd::Function<BlockFunction> {
     result[0] = input_gradient(dy, x, block.affine, offset, factor, is_ours);
   }
 
-  // The same from operations that autograd can differentiate again.
-  static variable_list composed_backward(const Block& block, const variable_list& saved, const at::Tensor& dy) {
-    if (block.has_norm && block.statistics.over_ranks)
-      throw Error(Fault::bug, "second derivatives through batch norm over the global batch are not defined here");
-    const auto &x = saved[0], &weight = saved[3], &bias = saved[4];
-    if (block.keeps_sign) {
-      variable_list result(6);
-      const auto dx = map_input_gradient(block.map, dy, x.sizes(), weight).to(block.x_type);
-      result[0] = dx * at::where(x, at::scalar_tensor(1.0, dx.options()), at::scalar_tensor(block.slope, dx.options()));
-      return result;
-    }
-    auto y = x;
-    if (block.has_norm) {
-      const bool training = block.statistics.count > 0;
-      const auto type = saved[1].scalar_type();
-      const auto mean = training ? at::Tensor() : block.statistics.mean.to(type), variance = training ? at::Tensor() : block.statistics.variance.to(type);
-      y = at::batch_norm(x, saved[1], saved[2], mean, variance, training, 0.0, batch_norm_epsilon, false);
-    } else if (block.slope != 0.0 && block.slope != 1.0) {
-      const auto after = x.detach();  // x holds what the activation made of it: back to the values before, with x's own graph
-      y = x + (at::where(after > 0, after, after / block.slope) - after);
-    }
-    if (block.slope != 1.0) y = at::leaky_relu(y, block.slope);
-    if (block.has_map) y = apply_map(block.map, y.to(dy.scalar_type()), weight, bias);
-    variable_list inputs;
-    std::vector<size_t> places;
-    for (size_t i = 0; i < saved.size(); ++i)
-      if (saved[i].defined() && saved[i].requires_grad()) inputs.push_back(saved[i]), places.push_back(i);
-    const auto found = torch::autograd::grad({y}, inputs, {dy}, /*retain_graph=*/true, /*create_graph=*/true, /*allow_unused=*/true);
+  // The same from operations that autograd can differentiate again, and of them only what is asked for: the penalty on a slope asks
+  // for dx alone, which without batch norm needs no value of x but signs. f″ is 0 everywhere but at 0.
+  static variable_list composed_backward(const Block& block, const variable_list& saved, const at::Tensor& dy, const std::array<bool, 5>& needed) {
+    const auto &x = saved[0], &weight = saved[3];
+    const auto type = block.has_norm ? saved[1].scalar_type() : block.x_type;
     variable_list result(6);
-    for (size_t i = 0; i < places.size(); ++i) result[places[i]] = found[i];
+    Normalized normalized;
+    at::Tensor y, sign;  // sign: what holds f's sign, values or bool
+    if (block.has_norm) {
+      normalized = normalize_composed(block, x.to(type));
+      const auto before = normalized.values * per_channel(saved[1], x) + per_channel(saved[2], x);
+      sign = before.detach();
+      y = block.slope == 1.0 ? before : SlopeBySign::apply(before, sign, block.slope);
+    } else {
+      sign = x.detach();
+      // x holds what the activation made of it, and the graph of the values before: the values of the one, the slope of the other.
+      if (needed[3]) y = block.slope == 1.0 ? x : sign + SlopeBySign::apply(x - sign, sign, block.slope);
+    }
+    auto g = dy;
+    if (block.has_map) {
+      if (needed[3] || needed[4]) {
+        auto of_map = map_weight_gradients(block.map, dy, y, weight, {needed[3], needed[4]});
+        result[3] = std::move(of_map.weight), result[4] = std::move(of_map.bias);
+      }
+      if (!needed[0] && !needed[1] && !needed[2]) return result;
+      g = map_input_gradient(block.map, dy, x.sizes(), weight);
+    }
+    g = g.to(type);
+    if (block.slope != 1.0) g = SlopeBySign::apply(g, sign, block.slope);
+    if (block.has_norm)
+      norm_composed_backward(block, normalized, saved, g, result);
+    else
+      result[0] = g.to(block.x_type);
     return result;
+  }
+
+  struct Normalized {
+    at::Tensor values, invstd;  // x̂ as x, 1/√(var + ε) [1,C,1,…]; both with x's graph where the statistics are x's own
+  };
+
+  static at::Tensor per_channel(const at::Tensor& t, const at::Tensor& like) {
+    std::vector<int64_t> sizes(like.dim(), 1);
+    sizes[1] = t.numel();
+    return t.view(sizes);
+  }
+
+  static at::Tensor channel_sum(const at::Tensor& t) {
+    std::vector<int64_t> axes{0};
+    for (int64_t axis = 2; axis < t.dim(); ++axis) axes.push_back(axis);
+    return t.sum(axes, /*keepdim=*/false, at::kDouble);
+  }
+
+  // About the known mean, so that nothing cancels: with d = x − mean, the mean is mean + Σd/n, the variance Σd²/n − (Σd/n)².
+  static Normalized normalize_composed(const Block& block, const at::Tensor& x) {
+    const auto& s = block.statistics;
+    const auto type = x.scalar_type();
+    const auto d = x - per_channel(block.affine.mean, x);
+    auto off = -block.mean_error, variance = s.variance;
+    if (s.count > 0) {
+      const auto means = gsum(at::stack({channel_sum(d), channel_sum(d.square())}), s.over_ranks, "batch norm moments, again") / s.count;
+      off = means[0], variance = means[1] - off.square();
+    }
+    const auto invstd = per_channel(at::rsqrt(variance + batch_norm_epsilon).to(type), x);
+    return {(d - per_channel(off.to(type), x)) * invstd, invstd};
+  }
+
+  static void norm_composed_backward(const Block& block, const Normalized& normalized, const variable_list& saved, const at::Tensor& g,
+                                     variable_list& result) {
+    const auto type = g.scalar_type();
+    const auto sums = at::stack({channel_sum(g), channel_sum(g * normalized.values)});
+    result[1] = sums[1].to(type), result[2] = sums[0].to(type);
+    auto centered = g;
+    if (block.statistics.count > 0) {
+      const auto means = (gsum(sums, block.statistics.over_ranks, "batch norm gradient sums") / block.statistics.count).to(type);
+      centered = g - per_channel(means[0], g) - normalized.values * per_channel(means[1], g);
+    }
+    result[0] = (centered * (normalized.invstd * per_channel(saved[1], g))).to(block.x_type);
   }
 };
 

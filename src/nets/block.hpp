@@ -23,8 +23,8 @@ struct NormInput {
 };
 
 /// map(f(norm(x))), f(v) = v > 0 ? v : slope·v with slope >= 0 (1: no activation). Either of norm and map may be missing.
-/// Differentiable; a second time as well, except over ranks (Error(Fault::bug)). owns_input: x is overwritten where that saves a
-/// copy, always where norm is missing.
+/// Differentiable, as often as asked, over ranks too. owns_input: x is overwritten where that saves a copy, always where norm is
+/// missing.
 at::Tensor run_block(const at::Tensor& x, const std::optional<NormInput>& norm, double slope, const LinearMap* map, bool owns_input);
 
 }  // namespace ganymede::nets

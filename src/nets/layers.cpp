@@ -2,6 +2,7 @@
 
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
+#include <ATen/ops/elu.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
@@ -16,47 +17,58 @@ namespace ganymede::nets {
 namespace {
 
 // DCGAN: weights N(0, 0.02²), biases 0 (Radford et al. 2016, section 3).
-std::vector<Init> dcgan_start(bool bias) {
-  std::vector<Init> start{Init::normal(0.0, 0.02)};
-  if (bias) start.push_back(Init::constant(0.0));
-  return start;
+std::vector<Init> dcgan_start(const ScaledWeight& weight, bool bias) {
+  return weight.starts(Init::normal(0.0, 0.02), bias ? std::optional(Init::constant(0.0)) : std::nullopt);
 }
 
-std::string describe_conv(const char* name, const ConvShape& s) {
-  return fmt::format("{}({}, {}, kernel {}, stride {}, padding {}{})", name, s.in, s.out, s.kernel, s.stride, s.padding, s.bias ? ", bias" : "");
+at::Tensor bias_of(Layer& layer, int64_t out, bool bias, bool untrained) {
+  return bias ? layer.register_parameter("bias", at::empty({out}), /*requires_grad=*/!untrained) : at::Tensor();
+}
+
+std::string describe_conv(const char* name, const ConvShape& s, const ScaledWeight& weight) {
+  return fmt::format("{}({}, {}, kernel {}, stride {}, padding {}{}{})", name, s.in, s.out, s.kernel, s.stride, s.padding,
+                     s.bias ? ", bias" : "", weight.describe());
 }
 
 }  // namespace
 
-Conv2d::Conv2d(const ConvShape& shape) : shape_(shape), map_{LinearMap::Kind::convolution, shape.stride, shape.padding, {}, {}} {
-  map_.weight = register_parameter("weight", at::empty({shape.out, shape.in, shape.kernel, shape.kernel}));
-  if (shape.bias) map_.bias = register_parameter("bias", at::empty({shape.out}));
+Conv2d::Conv2d(const ConvShape& s, const WeightRule& rule)
+    : shape_(s), weight_(*this, {s.out, s.in, s.kernel, s.kernel}, 0, s.in * s.kernel * s.kernel, rule),
+      bias_(bias_of(*this, s.out, s.bias, s.untrained_bias)) {}
+std::optional<LinearMap> Conv2d::linear_map() {
+  return LinearMap{LinearMap::Kind::convolution, shape_.stride, shape_.padding, weight_.next(), bias_};
 }
-at::Tensor Conv2d::forward(const at::Tensor& x, const Pass&) { return at::conv2d(x, map_.weight, map_.bias, shape_.stride, shape_.padding); }
-std::string Conv2d::describe() const { return describe_conv("Conv2d", shape_); }
-std::vector<Init> Conv2d::initial() const { return dcgan_start(shape_.bias); }
+at::Tensor Conv2d::forward(const at::Tensor& x, const Pass&) { return at::conv2d(x, weight_.next(), bias_, shape_.stride, shape_.padding); }
+std::string Conv2d::describe() const { return describe_conv("Conv2d", shape_, weight_); }
+std::vector<Init> Conv2d::initial() const { return dcgan_start(weight_, shape_.bias); }
 
-ConvTranspose2d::ConvTranspose2d(const ConvShape& shape) : shape_(shape), map_{LinearMap::Kind::transposed, shape.stride, shape.padding, {}, {}} {
-  map_.weight = register_parameter("weight", at::empty({shape.in, shape.out, shape.kernel, shape.kernel}));
-  if (shape.bias) map_.bias = register_parameter("bias", at::empty({shape.out}));
+ConvTranspose2d::ConvTranspose2d(const ConvShape& s, const WeightRule& rule)
+    : shape_(s), weight_(*this, {s.in, s.out, s.kernel, s.kernel}, 1, s.in * s.kernel * s.kernel, rule),
+      bias_(bias_of(*this, s.out, s.bias, s.untrained_bias)) {}
+std::optional<LinearMap> ConvTranspose2d::linear_map() {
+  return LinearMap{LinearMap::Kind::transposed, shape_.stride, shape_.padding, weight_.next(), bias_};
 }
 at::Tensor ConvTranspose2d::forward(const at::Tensor& x, const Pass&) {
   const auto image = x.dim() == 2 ? x.view({x.size(0), x.size(1), 1, 1}) : x;
-  return at::conv_transpose2d(image, map_.weight, map_.bias, shape_.stride, shape_.padding);
+  return at::conv_transpose2d(image, weight_.next(), bias_, shape_.stride, shape_.padding);
 }
-std::string ConvTranspose2d::describe() const { return describe_conv("ConvTranspose2d", shape_); }
-std::vector<Init> ConvTranspose2d::initial() const { return dcgan_start(shape_.bias); }
+std::string ConvTranspose2d::describe() const { return describe_conv("ConvTranspose2d", shape_, weight_); }
+std::vector<Init> ConvTranspose2d::initial() const { return dcgan_start(weight_, shape_.bias); }
 
-Linear::Linear(int64_t in, int64_t out, Start start, bool untrained_bias) : in_(in), out_(out), start_(start) {
-  map_.weight = register_parameter("weight", at::empty({out, in}));
-  map_.bias = register_parameter("bias", at::empty({out}), /*requires_grad=*/!untrained_bias);
-}
-at::Tensor Linear::forward(const at::Tensor& x, const Pass&) { return at::linear(x, map_.weight, map_.bias); }
-std::string Linear::describe() const { return fmt::format("Linear({}, {})", in_, out_); }
+Linear::Linear(int64_t in, int64_t out, Start start, bool untrained_bias, const WeightRule& rule)
+    : in_(in), out_(out), start_(start), untrained_bias_(untrained_bias), weight_(*this, {out, in}, 0, in, rule),
+      bias_(bias_of(*this, out, true, untrained_bias)) {}
+std::optional<LinearMap> Linear::linear_map() { return LinearMap{LinearMap::Kind::matrix, 1, 0, weight_.next(), bias_}; }
+at::Tensor Linear::forward(const at::Tensor& x, const Pass&) { return at::linear(x, weight_.next(), bias_); }
+std::string Linear::describe() const { return fmt::format("Linear({}, {}{})", in_, out_, weight_.describe()); }
 std::vector<Init> Linear::initial() const {
-  if (start_ == Start::dcgan) return dcgan_start(true);
+  if (start_ == Start::dcgan) return dcgan_start(weight_, true);
+  if (start_ == Start::he || start_ == Start::glorot) {
+    const double reach = std::sqrt(6.0 / static_cast<double>(start_ == Start::he ? in_ : in_ + out_));
+    return weight_.starts(Init::uniform(-reach, reach), Init::constant(0.0));
+  }
   const double bound = 1.0 / std::sqrt(static_cast<double>(in_));
-  return {Init::uniform(-bound, bound), Init::uniform(-bound, bound)};
+  return weight_.starts(Init::uniform(-bound, bound), untrained_bias_ ? Init::constant(0.0) : Init::uniform(-bound, bound));
 }
 
 // In place: no layer's backward needs its own output, so the values before the activation need not be kept.
@@ -65,6 +77,11 @@ at::Tensor LeakyReLU::forward(const at::Tensor& x, const Pass&) {
   return slope_ == 0.0 ? at::relu_(y) : at::leaky_relu_(y, slope_);
 }
 std::string LeakyReLU::describe() const { return slope_ == 0.0 ? "ReLU" : fmt::format("LeakyReLU({})", slope_); }
+
+at::Tensor Elu::forward(const at::Tensor& x, const Pass&) {
+  auto y = x;
+  return at::elu_(y);
+}
 
 at::Tensor Tanh::forward(const at::Tensor& x, const Pass&) {
   auto y = x;

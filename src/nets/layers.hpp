@@ -11,19 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "nets/init.hpp"
 #include "nets/pass.hpp"
+#include "nets/scaled_weight.hpp"
 
 namespace ganymede::nets {
-
-/// How a weight gets its first value; drawn by counter, see initialize().
-struct Init {
-  enum class Kind { constant, normal, uniform } kind = Kind::constant;
-  double a = 0.0;  // constant: the value; normal: mean; uniform: lower bound
-  double b = 0.0;  // normal: standard deviation; uniform: upper bound
-  static Init constant(double value) { return {Kind::constant, value, 0.0}; }
-  static Init normal(double mean, double std) { return {Kind::normal, mean, std}; }
-  static Init uniform(double lo, double hi) { return {Kind::uniform, lo, hi}; }
-};
 
 /// A layer that is linear in its input, seen from the activation in front of it (see block.hpp).
 struct LinearMap {
@@ -41,8 +33,13 @@ class Layer : public torch::nn::Module {
   virtual std::string describe() const = 0;
   /// In the order of parameters(): how each starts.
   virtual std::vector<Init> initial() const { return {}; }
+  /// After the parameters were drawn: what follows from them. Draws, of purpose init, stand at `place` and behind.
+  virtual void start(const Rng& rng, const Draw& draw, int64_t place) {}
   /// Where the layer is nothing but a linear map: the map as this pass uses it (a normalized weight is made anew for each).
+  /// Once a forward, by whoever computes it.
   virtual std::optional<LinearMap> linear_map() { return std::nullopt; }
+  /// forward() overwrites its input.
+  virtual bool is_in_place() const { return false; }
   /// Layers that mix samples take their sums over ranks from here; nullptr: one process. Kept by reference.
   virtual void share_statistics(BatchStatistics* statistics) {}
 };
@@ -50,51 +47,60 @@ class Layer : public torch::nn::Module {
 struct ConvShape {
   int64_t in = 1, out = 1, kernel = 4, stride = 2, padding = 1;
   bool bias = false;
+  bool untrained_bias = false;  // counted and kept in files, but stays 0, because a norm follows that removes it
 };
 
 /// [B,in,H,W] -> [B,out,⌊(H+2p−k)/s⌋+1,…]; weight [out,in,k,k].
 class Conv2d final : public Layer {
  public:
-  explicit Conv2d(const ConvShape& shape);
+  explicit Conv2d(const ConvShape& shape, const WeightRule& rule = {});
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
-  std::optional<LinearMap> linear_map() override { return map_; }
+  void start(const Rng& rng, const Draw& draw, int64_t place) override { weight_.start(rng, draw, place); }
+  std::optional<LinearMap> linear_map() override;
 
  private:
   ConvShape shape_;
-  LinearMap map_;
+  ScaledWeight weight_;
+  at::Tensor bias_;
 };
 
 /// [B,in,H,W] -> [B,out,(H−1)s−2p+k,…]; weight [in,out,k,k]. Latents [B,in] count as pictures of one pixel.
 class ConvTranspose2d final : public Layer {
  public:
-  explicit ConvTranspose2d(const ConvShape& shape);
+  explicit ConvTranspose2d(const ConvShape& shape, const WeightRule& rule = {});
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
-  std::optional<LinearMap> linear_map() override { return map_; }
+  void start(const Rng& rng, const Draw& draw, int64_t place) override { weight_.start(rng, draw, place); }
+  std::optional<LinearMap> linear_map() override;
 
  private:
   ConvShape shape_;
-  LinearMap map_;
+  ScaledWeight weight_;
+  at::Tensor bias_;
 };
 
 /// [B,in] -> [B,out]; weight [out,in].
 class Linear final : public Layer {
  public:
-  enum class Start { dcgan, torch_default };  // N(0, 0.02²) with bias 0, or uniform ±1/√in for both
-  /// untrained_bias: the bias is counted and kept in files but stays 0, because batch norm follows and removes it.
-  Linear(int64_t in, int64_t out, Start start, bool untrained_bias = false);
+  // dcgan: N(0, 0.02²) with bias 0; torch_default: uniform ±1/√in for both; he: uniform ±√(6/in), bias 0; glorot: ±√(6/(in+out)), bias 0
+  enum class Start { dcgan, torch_default, he, glorot };
+  /// untrained_bias: as in ConvShape.
+  Linear(int64_t in, int64_t out, Start start, bool untrained_bias = false, const WeightRule& rule = {});
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
-  std::optional<LinearMap> linear_map() override { return map_; }
+  void start(const Rng& rng, const Draw& draw, int64_t place) override { weight_.start(rng, draw, place); }
+  std::optional<LinearMap> linear_map() override;
 
  private:
   int64_t in_, out_;
   Start start_;
-  LinearMap map_;
+  bool untrained_bias_;
+  ScaledWeight weight_;
+  at::Tensor bias_;
 };
 
 /// f(x) = x for x > 0, slope·x otherwise; slope 0 is ReLU. Overwrites its input.
@@ -103,10 +109,20 @@ class LeakyReLU final : public Layer {
   explicit LeakyReLU(double slope) : slope_(slope) {}
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
+  bool is_in_place() const override { return true; }
   double slope() const { return slope_; }
 
  private:
   double slope_;
+};
+
+/// x for x > 0, eˣ − 1 otherwise (Clevert et al. 2016, "Fast and Accurate Deep Network Learning by Exponential Linear Units",
+/// equation 15 with α = 1). Overwrites its input.
+class Elu final : public Layer {
+ public:
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
+  std::string describe() const override { return "ELU"; }
+  bool is_in_place() const override { return true; }
 };
 
 /// Overwrites its input.
@@ -114,6 +130,7 @@ class Tanh final : public Layer {
  public:
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override { return "Tanh"; }
+  bool is_in_place() const override { return true; }
 };
 
 /// [B, …] -> [B, shape…].

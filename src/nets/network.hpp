@@ -22,16 +22,28 @@ class Network final : public torch::nn::Module {
     return *this;
   }
 
-  /// generator: latents [B,Z] -> [B,C,H,W] or [B,F]; discriminator: those -> logits [B].
+  /// generator: latents [B,Z] -> [B,C,H,W] or [B,F]; discriminator: those -> logits [B]. A network with virtual batch norm sends its
+  /// reference batch through as a last range, of class 0, whose results nobody sees (pass.labels are those of x). x is never
+  /// overwritten.
   at::Tensor forward(const at::Tensor& x, const Pass& pass = {});
   /// Draws every parameter by counter (purpose init): the same on all ranks. `index`: 0 generator, 1 discriminator.
   void initialize(const Rng& rng, int64_t index);
   /// Layers that mix samples take their sums over ranks from now on; batch norm only where `with_batch_norm`.
   void share_statistics(BatchStatistics* statistics, bool with_batch_norm = true);
+  /// Whether it has virtual batch norm, and so a reference batch: room for it is made with the network, as buffers `reference` and
+  /// `has_reference`; rows [n, …] as forward's x are set once, by hand or by loading a file.
+  bool needs_reference() const;
+  void reserve_reference(at::IntArrayRef sizes);
+  bool has_reference() const;
+  int64_t reference_rows() const { return reference_.defined() ? reference_.size(0) : 0; }
+  /// Throws Error(Fault::bug) where the shape is not the reserved one.
+  void set_reference(const at::Tensor& rows);
   size_t size() const { return layers_.size(); }
   Layer& layer(size_t number) const { return *layers_.at(number); }
   /// Locked: no gradient for the weights is computed; gradients still flow through.
   void set_trainable(bool trainable);
+  /// The first `layers` layers that have weights keep them: they are not trained from now on. Before trained_parameters().
+  void freeze(int64_t layers);
   /// Those that are trained, in the order of parameters(); a bias in front of batch norm is not among them.
   std::vector<std::pair<std::string, at::Tensor>> trained_parameters() const;
   int64_t parameter_count() const;
@@ -40,6 +52,8 @@ class Network final : public torch::nn::Module {
  private:
   std::string name_;
   std::vector<std::shared_ptr<Layer>> layers_;
+  at::Tensor run_layers(const at::Tensor& x, const Pass& pass);
+  at::Tensor reference_, has_reference_;  // undefined until reserved
   std::vector<at::Tensor> locked_;  // the parameters that set_trainable(false) locked
 };
 

@@ -6,7 +6,7 @@
 
 #include "comm/communicator.hpp"
 #include "gan/hooks.hpp"
-#include "nets/batch_norm.hpp"
+#include "nets/batch_statistics.hpp"
 #include "parallel/flat_network.hpp"
 
 namespace ganymede::config {
@@ -61,6 +61,7 @@ class GlobalStatistics final : public nets::BatchStatistics {
  public:
   GlobalStatistics(comm::Communicator& communicator, double deadline_s, WaitTimes& waits)
       : communicator_(communicator), deadline_s_(deadline_s), waits_(waits) {}
+  int rank() const override { return communicator_.rank(); }
   at::Tensor all_gather(const at::Tensor& own, const char* what) override;
   void all_reduce_sum(at::Tensor tensor, const char* what) override;
 

@@ -1,6 +1,7 @@
 #include "nets/architectures.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 #include <gtest/gtest.h>
 
 #include "core/error.hpp"
@@ -21,18 +22,127 @@ TEST(Architectures, HaveTheirPublishedParameterCounts) {
     EXPECT_EQ(make_generator({}, {c.latent, Prior::normal}, image(c.size, c.channels))->parameter_count(), c.generator) << c.size;
     EXPECT_EQ(make_discriminator({}, image(c.size, c.channels))->parameter_count(), c.discriminator) << c.size;
   }
-  const NetworkConfig ring{Kind::mlp, 128, 2};
   const SampleShape points{true, 0, 0, 0, 2};
-  EXPECT_EQ(make_generator(ring, {16, Prior::normal}, points)->parameter_count(), 18'946);
-  EXPECT_EQ(make_discriminator(ring, points)->parameter_count(), 17'025);
+  EXPECT_EQ(make_generator({Kind::mlp, 128, 2}, {16, Prior::normal}, points)->parameter_count(), 18'946);
+  EXPECT_EQ(make_discriminator({Kind::mlp, 128, 2}, points)->parameter_count(), 17'025);
+}
+
+// Section 37: 28 pixels, pooling. Section 43: D of twice the channels reads a pair.
+TEST(Architectures, CountParametersOfTheirVariants) {
+  DiscriminatorConfig pooled;
+  pooled.down = Down::average;
+  EXPECT_EQ(make_discriminator(pooled, image(28, 1))->parameter_count(), 371'969);
+  EXPECT_EQ(make_discriminator({}, image(28, 1), {}, 2)->parameter_count(), 660'161);
+  EXPECT_EQ(make_discriminator({Kind::mlp, 128, 2}, {true, 0, 0, 0, 2}, {}, 2)->parameter_count(), 17'281);
+  for (const auto activation : {Activation::relu, Activation::leaky_relu, Activation::elu}) {
+    GeneratorConfig g;
+    g.activation = activation;
+    EXPECT_EQ(make_generator(g, {128, Prior::normal}, image(28, 1))->parameter_count(), 941'569);
+  }
+}
+
+std::vector<std::string> lines(const Network& network) { return network.describe(); }
+
+// A weight in a file is called by its layer's number: keys at their defaults must not move it.
+TEST(Architectures, StacksOfPlainNetworksStay) {
+  EXPECT_EQ(lines(*make_discriminator({}, image(28, 1))),
+            (std::vector<std::string>{"Conv2d(1, 64, kernel 4, stride 2, padding 1, bias)", "LeakyReLU(0.2)", "Conv2d(64, 128, kernel 4, stride 2, padding 1, bias)",
+                                      "LeakyReLU(0.2)", "Conv2d(128, 256, kernel 4, stride 2, padding 1, bias)", "LeakyReLU(0.2)", "Reshape(2304)",
+                                      "Linear(2304, 1)", "Reshape()"}));
+  EXPECT_EQ(lines(*make_discriminator({}, image(32, 3))),
+            (std::vector<std::string>{"Conv2d(3, 64, kernel 4, stride 2, padding 1)", "LeakyReLU(0.2)", "Conv2d(64, 128, kernel 4, stride 2, padding 1)",
+                                      "BatchNorm(128)", "LeakyReLU(0.2)", "Conv2d(128, 256, kernel 4, stride 2, padding 1)", "BatchNorm(256)", "LeakyReLU(0.2)",
+                                      "Conv2d(256, 1, kernel 4, stride 1, padding 0)", "Reshape()"}));
+  EXPECT_EQ(lines(*make_generator({}, {}, image(28, 1))),
+            (std::vector<std::string>{"Linear(100, 6272)", "Reshape(128, 7, 7)", "BatchNorm(128)", "ReLU", "ConvTranspose2d(128, 64, kernel 4, stride 2, padding 1)",
+                                      "BatchNorm(64)", "ReLU", "ConvTranspose2d(64, 1, kernel 4, stride 2, padding 1, bias)", "Tanh"}));
+  EXPECT_EQ(lines(*make_generator({Kind::mlp, 8, 2}, {4, Prior::normal}, {true, 0, 0, 0, 2})),
+            (std::vector<std::string>{"Linear(4, 8)", "LeakyReLU(0.2)", "Linear(8, 8)", "LeakyReLU(0.2)", "Linear(8, 2)"}));
+}
+
+TEST(Architectures, StacksOfVariants) {
+  GeneratorConfig g{Kind::dcgan, 4, 2};
+  g.upsample = Upsampling::nearest, g.norm = Norm::pixel, g.equalized_lr = true;
+  EXPECT_EQ(lines(*make_generator(g, {16, Prior::normal}, image(28, 1), {ConditionalKind::planes, 2})),
+            (std::vector<std::string>{"Linear(18, 392, weights times 0.0833333)", "Reshape(8, 7, 7)", "ReLU", "PixelNorm", "Upsample(nearest)",
+                                      "Conv2d(8, 4, kernel 3, stride 1, padding 1, weights times 0.166667)", "ReLU", "PixelNorm", "Upsample(nearest)",
+                                      "Conv2d(4, 1, kernel 3, stride 1, padding 1, bias, weights times 0.166667)", "Tanh"}));
+  DiscriminatorConfig d{Kind::dcgan, 4, 2};
+  d.down = Down::largest, d.spectral_norm = true, d.norm = Norm::none;
+  EXPECT_EQ(lines(*make_discriminator(d, image(32, 1), {ConditionalKind::projection, 5})),
+            (std::vector<std::string>{"Conv2d(1, 4, kernel 3, stride 1, padding 1, spectral norm)", "LeakyReLU(0.2)", "MaxPool(2)",
+                                      "Conv2d(4, 8, kernel 3, stride 1, padding 1, spectral norm)", "LeakyReLU(0.2)", "MaxPool(2)",
+                                      "Conv2d(8, 16, kernel 3, stride 1, padding 1, spectral norm)", "LeakyReLU(0.2)", "MaxPool(2)", "GlobalSum",
+                                      "ProjectionHead(16, 5 classes, spectral norm)"}));
+}
+
+// Dropout behind each activation but the last; spread and nearness in front of the last layer; virtual norm where batch norm stood.
+TEST(Architectures, StacksOfLayersThatMixOrDrop) {
+  DiscriminatorConfig d{Kind::dcgan, 4, 2};
+  d.dropout = 0.3, d.minibatch_stddev = 4, d.norm = Norm::virtual_batch;
+  EXPECT_EQ(lines(*make_discriminator(d, image(32, 1))),
+            (std::vector<std::string>{"Conv2d(1, 4, kernel 4, stride 2, padding 1)", "LeakyReLU(0.2)", "Dropout(0.3)", "Conv2d(4, 8, kernel 4, stride 2, padding 1)",
+                                      "VirtualBatchNorm(8)", "LeakyReLU(0.2)", "Dropout(0.3)", "Conv2d(8, 16, kernel 4, stride 2, padding 1)", "VirtualBatchNorm(16)",
+                                      "LeakyReLU(0.2)", "MinibatchStddev(group 4, 1 maps)", "Conv2d(17, 1, kernel 4, stride 1, padding 0)", "Reshape()"}));
+  DiscriminatorConfig near{Kind::dcgan, 4, 2};
+  near.minibatch_stddev = 1, near.minibatch_stddev_maps = 2, near.minibatch_discrimination = 6, near.dropout = 0.5;
+  EXPECT_EQ(lines(*make_discriminator(near, image(28, 1))),
+            (std::vector<std::string>{"Conv2d(1, 4, kernel 4, stride 2, padding 1, bias)", "LeakyReLU(0.2)", "Dropout(0.5)",
+                                      "Conv2d(4, 8, kernel 4, stride 2, padding 1, bias)", "LeakyReLU(0.2)", "Dropout(0.5)",
+                                      "Conv2d(8, 16, kernel 4, stride 2, padding 1, bias)", "LeakyReLU(0.2)", "MinibatchStddev(whole batch, 2 maps)",
+                                      "Reshape(162)", "MinibatchDiscrimination(162, 6 kernels of 5)", "Linear(168, 1)", "Reshape()"}));
+  near.kind = Kind::mlp;
+  EXPECT_EQ(lines(*make_discriminator(near, {true, 0, 0, 0, 2})),
+            (std::vector<std::string>{"Linear(2, 4)", "LeakyReLU(0.2)", "Dropout(0.5)", "Linear(4, 4)", "LeakyReLU(0.2)", "MinibatchStddev(whole batch, 2 maps)",
+                                      "MinibatchDiscrimination(6, 6 kernels of 5)", "Linear(12, 1)", "Reshape()"}));
+}
+
+// Section 15: G in [B,Z+K]; D in [B,m(C+K),H,W]; section 39: K scores behind the logit.
+TEST(Architectures, TakeClassesAndJoinedSamples) {
+  const Conditioning planes{ConditionalKind::planes, 10};
+  const Rng rng(2);
+  auto g = make_generator({Kind::dcgan, 4, 2}, {8, Prior::normal}, image(28, 1), planes);
+  g->initialize(rng, 0);
+  EXPECT_EQ(g->forward(at::randn({3, 18})).sizes(), (std::vector<int64_t>{3, 1, 28, 28}));
+  auto d = make_discriminator({Kind::dcgan, 4, 2}, image(28, 1), planes, 3);
+  d->initialize(rng, 1);
+  EXPECT_EQ(d->forward(at::randn({2, 33, 28, 28})).sizes(), (std::vector<int64_t>{2}));
+  for (const auto& shape : {image(28, 1), image(32, 1), SampleShape{true, 0, 0, 0, 2}}) {
+    const Kind kind = shape.is_points ? Kind::mlp : Kind::dcgan;
+    auto named = make_discriminator({kind, 4, 2}, shape, {ConditionalKind::classifier, 10});
+    named->initialize(rng, 1);
+    const auto x = shape.is_points ? at::randn({3, 2}) : at::randn({3, 1, shape.height, shape.height});
+    EXPECT_EQ(named->forward(x).sizes(), (std::vector<int64_t>{3, 11}));
+  }
+  EXPECT_THROW(make_generator({}, {}, image(28, 1), {ConditionalKind::planes, 1}), Error);
+  EXPECT_THROW(make_discriminator({}, image(28, 1), {ConditionalKind::projection, 0}), Error);
+}
+
+// A bias that the norm behind it removes is kept in files, at 0, and trained by nobody.
+TEST(Architectures, LeaveBiasesInFrontOfNormsAlone) {
+  DiscriminatorConfig d{Kind::dcgan, 4, 2};
+  d.norm = Norm::batch;
+  auto net = make_discriminator(d, image(28, 1));
+  net->initialize(Rng(1), 1);
+  const auto named = net->named_parameters();
+  EXPECT_TRUE(named["0.bias"].requires_grad());
+  EXPECT_FALSE(named["2.bias"].requires_grad());
+  GeneratorConfig g{Kind::mlp, 4, 2};
+  g.norm = Norm::batch;
+  auto points = make_generator(g, {4, Prior::normal}, {true, 0, 0, 0, 2});
+  points->initialize(Rng(1), 0);
+  EXPECT_FALSE(points->named_parameters()["0.bias"].requires_grad());
+  EXPECT_EQ(points->named_parameters()["0.bias"].abs().max().item<double>(), 0.0);
+  GeneratorConfig bare{Kind::dcgan, 4, 2};
+  bare.norm = Norm::none;
+  EXPECT_TRUE(make_generator(bare, {}, image(28, 1))->named_parameters()["0.bias"].requires_grad());
 }
 
 TEST(Architectures, MakeAndReadPicturesOfTheirSize) {
   const Rng rng(5);
   for (const auto size : {28, 32, 64, 128}) {
-    const NetworkConfig narrow{Kind::dcgan, 4, 2};
-    auto g = make_generator(narrow, {10, Prior::normal}, image(size, 3));
-    auto d = make_discriminator(narrow, image(size, 3));
+    auto g = make_generator({Kind::dcgan, 4, 2}, {10, Prior::normal}, image(size, 3));
+    auto d = make_discriminator({Kind::dcgan, 4, 2}, image(size, 3));
     g->initialize(rng, 0), d->initialize(rng, 1);
     const auto x = g->forward(latents(rng, {10, Prior::normal}, Draw{Purpose::z_d}, 0, 2, at::kFloat));
     EXPECT_EQ(x.sizes(), (std::vector<int64_t>{2, 3, size, size}));
@@ -76,6 +186,53 @@ TEST(Architectures, RefuseWhatTheyCannotMake) {
   EXPECT_THROW(make_generator({}, {}, SampleShape{false, 28, 32, 1, 0}), Error);
   EXPECT_THROW(make_generator({}, {}, SampleShape{true, 0, 0, 0, 2}), Error);
   EXPECT_THROW(make_discriminator({Kind::mlp, 8, 1}, image(28, 1)), Error);
+  DiscriminatorConfig d{Kind::dcgan, 3, 2};
+  d.minibatch_stddev = 4, d.minibatch_stddev_maps = 5;
+  EXPECT_THROW(make_discriminator(d, image(28, 1)), Error) << "12 channels make no 5 maps";
+}
+
+// Under autocast every kind of layer takes bfloat16 from the layer before it and leaves float32 gradients.
+TEST(Architectures, TrainUnderAutocast) {
+  const Conditioning projection{ConditionalKind::projection, 3};
+  GeneratorConfig conditional{Kind::dcgan, 4, 2}, pixel{Kind::dcgan, 4, 2}, vector{Kind::mlp, 8, 2};
+  conditional.norm = Norm::conditional, conditional.upsample = Upsampling::bilinear;
+  pixel.norm = Norm::pixel, pixel.activation = Activation::elu, pixel.equalized_lr = true;
+  vector.norm = Norm::batch;
+  DiscriminatorConfig spectral{Kind::dcgan, 4, 2}, pooled{Kind::dcgan, 4, 2}, mixing{Kind::mlp, 8, 3};
+  spectral.spectral_norm = true, spectral.dropout = 0.3, spectral.norm = Norm::none;
+  pooled.down = Down::largest, pooled.head = Head::average, pooled.equalized_lr = true, pooled.minibatch_stddev = 1;
+  mixing.minibatch_discrimination = 3, mixing.minibatch_stddev = 2, mixing.spectral_norm = true;
+  const SampleShape points{true, 0, 0, 0, 2};
+  const LatentConfig latent{5, Prior::normal};
+  const Rng rng(3);
+  Pass pass;
+  pass.rng = &rng, pass.labels = at::tensor({0, 1, 2, 0}, at::kLong);
+  pass.ranges = {RowRange{Source::d_real, 4, 0, 4, {}, {}}};
+  at::manual_seed(1);
+  const std::vector<std::pair<std::shared_ptr<Network>, at::Tensor>> cases = {
+      {make_generator(conditional, latent, image(32, 1), projection), at::randn({4, 8})},
+      {make_generator(pixel, latent, image(28, 1)), at::randn({4, 5})},
+      {make_generator(vector, latent, points), at::randn({4, 5})},
+      {make_discriminator(spectral, image(32, 1), projection), at::randn({4, 1, 32, 32})},
+      {make_discriminator(pooled, image(28, 1)), at::randn({4, 1, 28, 28})},
+      {make_discriminator(mixing, points), at::randn({4, 2})}};
+  for (size_t i = 0; i < cases.size(); ++i) {
+    const auto& [network, x] = cases[i];
+    network->initialize(rng, 0);
+    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+    const auto y = network->forward(x, pass);
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+    y.to(at::kFloat).square().sum().backward();
+    for (const auto& [name, parameter] : network->trained_parameters()) {
+      ASSERT_TRUE(parameter.grad().defined()) << i << " " << name;
+      EXPECT_EQ(parameter.grad().scalar_type(), at::kFloat) << i << " " << name;
+      EXPECT_TRUE(at::isfinite(parameter.grad()).all().item<bool>()) << i << " " << name;
+    }
+    at::NoGradGuard no_graph;
+    EXPECT_LE((network->forward(x, pass) - y).abs().max().item<double>(), 0.1 * (1 + y.abs().max().item<double>())) << i;
+  }
 }
 
 TEST(Architectures, LatentsRoundOnce) {

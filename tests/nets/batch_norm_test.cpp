@@ -1,21 +1,27 @@
 #include "nets/batch_norm.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <gtest/gtest.h>
+
+#include <torch/csrc/autograd/autograd.h>
 
 #include "comm/solo.hpp"
 #include "comm/thread_ranks.hpp"
 #include "core/log.hpp"
+#include "nets/collectives.hpp"
+#include "nets/network.hpp"
+#include "nets/thread_statistics.hpp"
 #include "parallel/reducer.hpp"
 
 namespace ganymede::nets {
 namespace {
 
-struct Pass {
+struct Outcome {
   at::Tensor y, dx, d_weight, d_bias, running_mean, running_var;
 };
 
-Pass pass(const at::Tensor& x, const at::Tensor& dy, BatchStatistics* statistics) {
+Outcome pass(const at::Tensor& x, const at::Tensor& dy, BatchStatistics* statistics) {
   BatchNorm norm(x.size(1));
   norm.to(at::kDouble);
   {
@@ -35,9 +41,9 @@ TEST(GlobalBatchNorm, EqualsTheJoinedBatch) {
   at::manual_seed(3);
   const auto x = at::randn({10, 4, 5, 3}, at::kDouble) * 3 + 100;  // a mean far from 0 shows bad variance formulas
   const auto dy = at::randn_like(x);
-  const Pass whole = pass(x, dy, nullptr);
+  const Outcome whole = pass(x, dy, nullptr);
   for (const std::vector<int64_t>& cuts : {std::vector<int64_t>{10}, {4, 10}, {1, 7, 10}, {3, 4, 5, 10}}) {
-    std::vector<Pass> parts(cuts.size());
+    std::vector<Outcome> parts(cuts.size());
     comm::run_thread_ranks(static_cast<int>(cuts.size()), [&](comm::Communicator& communicator) {
       parallel::WaitTimes waits;
       parallel::GlobalStatistics statistics(communicator, 20.0, waits);
@@ -74,6 +80,76 @@ TEST(GlobalBatchNorm, MeetsItsClosedForm) {
     if (communicator.rank() == 0) { EXPECT_NEAR(y[0][0].item<double>(), -1.341639, 1e-6); }
     EXPECT_NEAR(norm.buffers()[1].item<double>(), 0.9 + 0.1 * 20.0 / 3.0, 1e-12);  // unbiased by the global n
   });
+}
+
+// Two convolutions with batch norm and activation between.
+std::shared_ptr<Network> small_network() {
+  auto net = std::make_shared<Network>("discriminator");
+  net->add<Conv2d>(ConvShape{1, 3, 4, 2, 1}).add<BatchNorm>(3).add<LeakyReLU>(0.2).add<Conv2d>(ConvShape{3, 2, 4, 2, 1, true});
+  net->to(at::kDouble);
+  at::NoGradGuard no_graph;
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(17);
+  for (auto& p : net->parameters()) p.normal_(0.3, 0.5, generator);
+  return net;
+}
+
+// Derivatives by weights and rows of: the rows' squared slopes, and the squares of the global gradient of the weights, which is a
+// number of the whole batch and so counts by 1/R.
+std::vector<at::Tensor> second_derivatives(Network& net, const at::Tensor& rows, int ranks, BatchStatistics* statistics) {
+  const auto x = rows.clone().requires_grad_(true);
+  std::vector<at::Tensor> inputs = net.parameters();
+  inputs.push_back(x);
+  const auto y = net.forward(x);
+  const auto first = torch::autograd::grad({(y.square().sum() + y.sin().sum())}, inputs, {}, std::nullopt, /*create_graph=*/true);
+  auto value = first.back().square().sum();
+  for (size_t i = 0; i + 1 < first.size(); ++i) value = value + gsum(first[i], statistics, "gradient").square().sum() / ranks;
+  return torch::autograd::grad({value}, inputs);
+}
+
+TEST(GlobalBatchNorm, SecondDerivativesEqualThoseOfOneProcess) {
+  at::manual_seed(5);
+  for (const std::vector<int64_t>& starts : {std::vector<int64_t>{0, 3, 6}, {0, 4, 6}, {0, 1, 3, 7}, {0, 3, 3, 6}}) {
+    const int ranks = static_cast<int>(starts.size()) - 1;
+    const auto x = at::randn({starts.back(), 1, 8, 8}, at::kDouble) + 3;
+    const auto expected = second_derivatives(*small_network(), x, 1, nullptr);
+    std::vector<std::vector<at::Tensor>> found(ranks);
+    on_ranks(ranks, [&](int r, BatchStatistics& statistics) {
+      const auto net = small_network();
+      net->share_statistics(&statistics);
+      found[r] = second_derivatives(*net, slice_of(x, starts, r), ranks, &statistics);
+    });
+    for (size_t i = 0; i < expected.size(); ++i) {
+      std::vector<at::Tensor> parts;
+      for (const auto& of_rank : found) parts.push_back(of_rank[i]);
+      const auto joined = i + 1 == expected.size() ? at::cat(parts) : at::stack(parts).sum(0);
+      const double largest = expected[i].abs().max().item<double>();
+      EXPECT_LE((joined - expected[i]).abs().max().item<double>(), 1e-9 * (1 + largest)) << ranks << " ranks, input " << i;
+    }
+  }
+}
+
+TEST(BatchNorm, SecondDerivativesEqualFiniteDifferences) {
+  at::manual_seed(6);
+  const auto x = at::randn({4, 1, 8, 8}, at::kDouble) + 3;
+  auto net = small_network();
+  const auto value = [&](bool with_graph) {
+    const auto at_x = x.clone().requires_grad_(true);
+    return torch::autograd::grad({net->forward(at_x).square().sum()}, {at_x}, {}, std::nullopt, with_graph)[0].square().sum();
+  };
+  for (auto& p : net->parameters()) {
+    const auto slope = torch::autograd::grad({value(true)}, {p})[0], direction = at::randn_like(p);
+    const auto moved = [&](double h) {
+      at::NoGradGuard no_graph;
+      p.add_(direction, h);
+    };
+    moved(1e-6);
+    const double after = value(false).item<double>();
+    moved(-2e-6);
+    const double before = value(false).item<double>();
+    moved(1e-6);
+    const double numeric = (after - before) / 2e-6;
+    EXPECT_NEAR((slope * direction).sum().item<double>(), numeric, 1e-5 * (1 + std::abs(numeric))) << p.sizes();
+  }
 }
 
 TEST(BatchNorm, EvaluationLeavesItsBuffersAlone) {

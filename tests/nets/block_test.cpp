@@ -149,6 +149,98 @@ TEST(Block, HasTwoDerivatives) {
   }
 }
 
+// As unrolled GANs differentiate the gradients of weights.
+TEST(Block, GradientsOfWeightsHaveDerivatives) {
+  for (const auto& c : cases()) {
+    std::vector<std::vector<at::Tensor>> second;
+    for (const bool is_fused : {true, false}) {
+      const auto v = draw(c, at::kDouble);
+      const auto y = is_fused ? fused(c, v) : separate(c, v);
+      auto sum = at::zeros({}, at::kDouble);
+      for (const auto& g : torch::autograd::grad({y.square().sum()}, inputs_of(c, v), {}, std::nullopt, /*create_graph=*/true)) sum = sum + g.square().sum();
+      second.push_back(torch::autograd::grad({sum}, inputs_of(c, v), {}, std::nullopt, false, /*allow_unused=*/true));
+    }
+    for (size_t i = 0; i < second[0].size(); ++i) {
+      ASSERT_EQ(second[0][i].defined(), second[1][i].defined()) << c.name << ", input " << i;
+      if (second[0][i].defined()) { EXPECT_LE((second[0][i] - second[1][i]).norm().item<double>(), 1e-12 * second[1][i].norm().item<double>() + 1e-9) << c.name << ", input " << i; }
+    }
+  }
+}
+
+// Not against LibTorch's batch norm: its second derivative takes the statistics for constants, so a third one of it is wrong.
+TEST(Block, HasThreeDerivatives) {
+  for (const auto& c : cases()) {
+    std::vector<double> third;
+    for (const bool is_fused : {true, false}) {
+      const auto v = draw(c, at::kDouble);
+      auto plain = c;
+      auto by_hand = v;
+      if (c.has_norm && !is_fused) {
+        const auto channel = [&](const at::Tensor& t) { return v.x.dim() == 4 ? t.view({1, channels, 1, 1}) : t.view({1, channels}); };
+        const std::vector<int64_t> axes = v.x.dim() == 4 ? std::vector<int64_t>{0, 2, 3} : std::vector<int64_t>{0};
+        const auto mean = c.training ? v.x.mean(axes, true) : channel(v.mean);
+        const auto variance = c.training ? (v.x - mean).square().mean(axes, true) : channel(v.variance);
+        by_hand.x = (v.x - mean) / at::sqrt(variance + 1e-5) * channel(v.gamma) + channel(v.beta);
+        plain.has_norm = false;
+      }
+      auto slope = (is_fused ? fused(c, v) : separate(plain, by_hand)).sin().sum();
+      const auto direction = at::randn_like(v.x) + 1;  // with a share along the shifts that batch norm does not see
+      for (int order = 0; order < 3; ++order)
+        slope = torch::autograd::grad({slope}, {v.x}, {}, std::nullopt, /*create_graph=*/true)[0].mul(direction).sum();
+      third.push_back(slope.item<double>());
+    }
+    EXPECT_NEAR(third[0], third[1], 1e-9 * (1 + std::abs(third[1]))) << c.name;
+  }
+}
+
+// What makes the penalty on a critic's slope cheap: its graph holds the opposite maps, and no forward pass again.
+TEST(Block, TheSlopeOfAnActivationDependsOnNoValue) {
+  for (const auto& c : cases()) {
+    if (c.has_norm || !c.map) continue;
+    const auto v = draw(c, at::kDouble);
+    const auto dx = torch::autograd::grad({fused(c, v).sum()}, {v.x}, {}, std::nullopt, /*create_graph=*/true)[0];
+    if (!c.map_is_trained) {
+      EXPECT_FALSE(dx.requires_grad()) << c.name;
+      continue;
+    }
+    const auto second = torch::autograd::grad({dx.square().sum()}, {v.x, v.weight, v.bias}, {}, std::nullopt, false, /*allow_unused=*/true);
+    EXPECT_FALSE(second[0].defined()) << c.name;
+    EXPECT_TRUE(second[1].defined()) << c.name;
+    EXPECT_FALSE(second[2].defined()) << c.name;
+  }
+}
+
+// gan-systems 13: the penalty of WGAN-GP on a critic of two convolutions, against central differences in each weight's direction.
+TEST(Block, ThePenaltyOnASlopeEqualsItsFiniteDifferences) {
+  Network critic("discriminator");
+  critic.add<Conv2d>(ConvShape{2, 4, 4, 2, 1, true}).add<LeakyReLU>(0.2).add<Conv2d>(ConvShape{4, 5, 4, 2, 1, true}).add<LeakyReLU>(0.2);
+  critic.add<Reshape>(std::vector<int64_t>{20}).add<Linear>(20, 1, Linear::Start::torch_default);
+  critic.to(at::kDouble);
+  at::manual_seed(9);
+  for (auto& p : critic.parameters()) p.detach().normal_(0, 0.5);
+  const auto x = at::randn({3, 2, 8, 8}, at::kDouble);
+  const auto penalty = [&](bool with_graph) {
+    const auto at_x = x.clone().requires_grad_(true);
+    const auto slope = torch::autograd::grad({critic.forward(at_x).sum()}, {at_x}, {}, std::nullopt, with_graph)[0];
+    return (slope.square().sum({1, 2, 3}).add(1e-10).sqrt() - 1).square().mean();
+  };
+  for (auto& p : critic.parameters()) {
+    const auto slope = torch::autograd::grad({penalty(true)}, {p}, {}, std::nullopt, false, /*allow_unused=*/true)[0];
+    const auto direction = at::randn_like(p);
+    const auto moved = [&](double h) {
+      at::NoGradGuard no_graph;
+      p.add_(direction, h);
+    };
+    moved(1e-5);
+    const double after = penalty(false).item<double>();
+    moved(-2e-5);
+    const double before = penalty(false).item<double>();
+    moved(1e-5);
+    const double numeric = (after - before) / 2e-5, found = slope.defined() ? (slope * direction).sum().item<double>() : 0.0;
+    EXPECT_NEAR(found, numeric, 1e-5 * (std::abs(numeric) + 1e-3)) << p.sizes();
+  }
+}
+
 // The width and batch of training; LibTorch's NCHW batch norm meets this bound, its channels-last one does not.
 TEST(Block, StaysNearTheTruthInFloat32) {
   at::manual_seed(2);

@@ -1,3 +1,17 @@
 ganymede_test(nets/architectures_test.cpp LINKS nets)
+ganymede_test(nets/network_config_test.cpp LINKS nets)
+ganymede_test(nets/layers_test.cpp LINKS nets)
+ganymede_test(nets/scaled_weight_test.cpp LINKS parallel)
 ganymede_test(nets/batch_norm_test.cpp LINKS parallel)
+ganymede_test(nets/conditional_norm_test.cpp LINKS parallel)
 ganymede_test(nets/block_test.cpp LINKS parallel)
+ganymede_test(nets/collectives_test.cpp LINKS parallel)
+ganymede_test(nets/dropout_test.cpp LINKS nets)
+ganymede_test(nets/mixing_layers_test.cpp LINKS parallel)
+ganymede_test(nets/packing_test.cpp LINKS parallel)
+
+# Networks of many recipes, as the Python witness compares them with PyTorch's.
+add_executable(nets_witness_tool nets/witness_tool.cpp)
+target_precompile_headers(nets_witness_tool REUSE_FROM ganymede_core)
+target_link_libraries(nets_witness_tool PRIVATE ganymede_nets ganymede_storage ganymede_options)
+ganymede_script_test(nets/nets_witness LABELS witness TIMEOUT_S 180 COMMAND ${GANYMEDE_PYTHON} tests/nets/nets_witness.py $<TARGET_FILE:nets_witness_tool>)

@@ -40,6 +40,46 @@ class ReferenceNets(unittest.TestCase):
         self.assertEqual([name for name in nets.mlp_generator(2, 16).layers.state_dict()],
                          [f"{layer}.{kind}" for layer in (0, 2, 4) for kind in ("weight", "bias")])
 
+    def test_keys_at_their_defaults_change_no_layer(self):
+        for size in nets.IMAGE_SIZES:
+            plain, named = nets.dcgan_discriminator(size, width=2), nets.dcgan_discriminator(size, width=2, norm="none" if size == 28 else "batch",
+                                                                                              down="stride", head="flatten")
+            self.assertEqual(repr(plain), repr(named))
+
+    def test_counts_of_variants(self):
+        for expected, network in [
+                (371_969, nets.dcgan_discriminator(28, down="avg")), (660_161, nets.dcgan_discriminator(28, joined=2)),
+                (17_281, nets.mlp_discriminator(2, joined=2)), (941_569, nets.dcgan_generator(28, latent=128, activation="elu"))]:
+            self.assertEqual(nets.parameter_count(network), expected)
+
+    def test_spectral_norm_is_found_under_the_names_of_the_formats(self):
+        network = nets.dcgan_discriminator(32, spectral_norm=True, norm="none", conditional="projection", classes=3)
+        names = list(network.layers.state_dict())
+        self.assertEqual(names[:3], ["0.parametrizations.weight.original", "0.parametrizations.weight.0._u", "0.parametrizations.weight.0._v"])
+        self.assertEqual([name for name, _ in network.layers.named_parameters()][-3:],
+                         ["7.bias", "7.embedding.parametrizations.weight.original", "7.parametrizations.weight.original"])
+        self.assertEqual(sorted(nets.spectral_places(network).values()), [6, 7, 10, 11, 14, 15, 20, 21, 22, 23])
+
+    def test_equalized_weights_are_scaled_where_they_are_used(self):
+        layer = nets.dcgan_generator(28, latent=512, equalized_lr=True).layers[0]
+        self.assertAlmostEqual(layer.weight_scale, 0.015625)
+        x, y = torch.randn(3, 512), layer(torch.zeros(3, 512))
+        self.assertTrue(torch.allclose(layer(x) - y, torch.nn.functional.linear(x, layer.weight) / 64, atol=1e-5))
+
+    def test_classes_and_joined_samples(self):
+        labels = torch.tensor([0, 2])
+        images = nets.dcgan_generator(28, 1, 6, 2, classes=3, norm="conditional", upsample="bilinear")(torch.randn(2, 9), labels)
+        self.assertEqual(tuple(images.shape), (2, 1, 28, 28))
+        for kind, shape in [("planes", (2,)), ("projection", (2,)), ("classifier", (2, 4))]:
+            network = nets.dcgan_discriminator(28, 1, 2, conditional=kind, classes=3, joined=2)
+            nets.initialize_dcgan(network)
+            with_planes = torch.randn(2, 2 * (4 if kind == "planes" else 1), 28, 28)
+            self.assertEqual(tuple(network(with_planes, labels).shape), shape)
+
+    def test_every_parameter_has_a_start(self):
+        for network in (nets.dcgan_discriminator(28), nets.mlp_discriminator(2, norm="batch", spectral_norm=True, conditional="projection", classes=4)):
+            self.assertEqual(list(nets.starts(network)), [name for name, _ in network.layers.named_parameters()])
+
     def test_the_bias_before_batch_norm_stays_zero_and_untrained(self):
         bias = nets.dcgan_generator(28).layers[0].bias
         self.assertFalse(bias.requires_grad)
