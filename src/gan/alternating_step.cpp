@@ -1,35 +1,18 @@
 #include "gan/alternating_step.hpp"
 
-#include <ATen/ATen.h>
-#include <ATen/autocast_mode.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/sigmoid.h>
 
-#include "config/fields.hpp"
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.hpp"
+#include "gan/reference_batch.hpp"
 
 namespace ganymede::gan {
 namespace {
 
-// bf16 autocast over one forward. The cache of cast weights is dropped after each: a second forward in one region would use
-// stale weights after an update, and weights cast without graph would delay all gradients to the end of backward.
-class Autocast {
- public:
-  explicit Autocast(bool on) : on_(on) {
-    if (!on_) return;
-    before_ = at::autocast::is_autocast_enabled(at::kCPU);
-    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
-    at::autocast::set_autocast_enabled(at::kCPU, true);
-  }
-  ~Autocast() {
-    if (!on_) return;
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(at::kCPU, before_);
-  }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-
- private:
-  bool on_, before_ = false;
-};
+using Order = ObjectiveConfig::Order;
 
 class Locked {
  public:
@@ -47,157 +30,156 @@ double score_sum(const at::Tensor& outputs, Loss loss) {
   return (gives_logits(loss) ? wide.sigmoid() : wide).sum().item<double>();
 }
 
+// D's outputs by the side that they are about: of pairs, how sure D is of the right slot.
+std::pair<at::Tensor, at::Tensor> sides(const PhaseRecord& record) {
+  if (!record.slots.defined()) return {record.logit_real, record.logit_fake};
+  const auto right = (2.0 * record.slots - 1.0) * record.logit_real;
+  return {right, -right};
+}
+
+void add_named(std::vector<std::pair<std::string, double>>& all, const std::string& name, double value) {
+  const auto known = std::find_if(all.begin(), all.end(), [&](const auto& entry) { return entry.first == name; });
+  if (known == all.end())
+    all.emplace_back(name, value);
+  else
+    known->second += value;
+}
+
+Deadline within(double deadline_s) { return Deadline::in(std::chrono::duration<double>(deadline_s)); }
+
 }  // namespace
 
-void describe(config::Fields& fields, ObjectiveConfig& c) {
-  using Order = ObjectiveConfig::Order;
-  using DBatch = ObjectiveConfig::DBatch;
-  fields.choice("loss", c.loss, {{"non_saturating", Loss::non_saturating},
-                                  {"minimax", Loss::minimax},
-                                  {"wasserstein", Loss::wasserstein},
-                                  {"hinge", Loss::hinge},
-                                  {"least_squares", Loss::least_squares}},
-                "both players' losses (gan/losses.hpp)");
-  fields.choice("d_loss", c.d_loss, {{"sum", LossScale::sum}, {"half", LossScale::half}}, "mean over reals plus mean over fakes, or half of it");
-  fields.integer("d_steps", c.d_steps, "D updates per iteration").at_least(1).at_most(65536);
-  fields.integer("g_steps", c.g_steps, "G updates per iteration").at_least(1).at_most(65536);
-  fields.choice("order", c.order, {{"d_first", Order::d_first}}, "which player moves first");
-  fields.choice("d_batch", c.d_batch, {{"separate", DBatch::separate}, {"joint", DBatch::joint}}, "reals and fakes in two passes through D, or in one");
-  fields.integer("accumulate", c.accumulate, "micro-batches per update").at_least(1);
-}
-
-void describe(config::Fields& fields, TricksConfig& c) {
-  fields.flag("reuse_fakes", c.reuse_fakes, "G's steps take the latents of the last D step, the first one also its fakes");
-}
-
-AlternatingStep::AlternatingStep(const StepSetup& setup, std::shared_ptr<nets::Network> generator, std::shared_ptr<nets::Network> discriminator,
+AlternatingStep::AlternatingStep(const GameSetup& setup, std::shared_ptr<nets::Network> generator, std::shared_ptr<nets::Network> discriminator,
                                  GradientSync& sync, Optimizer& generator_optimizer, Optimizer& discriminator_optimizer, Average& average, const Rng& rng)
     : setup_(setup), generator_(std::move(generator)), discriminator_(std::move(discriminator)), sync_(sync), generator_optimizer_(generator_optimizer),
-      discriminator_optimizer_(discriminator_optimizer), average_(average), rng_(rng) {}
-
-at::Tensor AlternatingStep::micro(const at::Tensor& all, size_t m) const {
-  if (batch_.micro_rows.empty()) return all;
-  return all.index_select(0, at::tensor(batch_.micro_rows[m], at::kLong));
+      discriminator_optimizer_(discriminator_optimizer), average_(average), rng_(rng), classes_(setup.conditional, setup.class_counts),
+      game_(make_game(setup, *discriminator_)),
+      judge_({setup.precision, setup.global_batch, setup.objective.pack, setup.statistics}, *discriminator_, rng, game_.filters),
+      passes_(make_passes(setup.objective.d_batch, game_, judge_)), pace_{setup.objective.d_steps, setup.objective.g_steps, 1.0} {
+  judge_.has_classes = game_.has_classes;
+  for (const auto& term : game_.generator_terms) generator_reals_ = std::max(generator_reals_, term->reals());
+  start_again();
+  set_generator_reference(*generator_, setup_, classes_, rng_);
 }
 
-// The inverse of micro(): one value a row, back in the order of the batch.
-at::Tensor AlternatingStep::joined(const std::vector<at::Tensor>& parts) const {
-  if (batch_.micro_rows.empty()) return parts.front();
-  auto all = at::empty({rows()}, parts.front().options());
-  for (size_t m = 0; m < parts.size(); ++m) all.index_copy_(0, at::tensor(batch_.micro_rows[m], at::kLong), parts[m]);
-  return all;
+void AlternatingStep::start_again() {
+  for (const auto& hook : game_.update_hooks)
+    for (const auto player : {Player::generator, Player::discriminator}) {
+      hook->start(player, sync_.weights(player));
+      sync_.mark_updated(player);
+    }
 }
 
-at::Tensor AlternatingStep::draw_latents(Purpose purpose, int64_t step) const {
-  return nets::latents(rng_, setup_.latent, Draw{purpose, step, 0}, batch_.first_place, rows(), scalar_type(setup_.precision));
+at::Tensor AlternatingStep::draw_latents(Purpose purpose, int64_t step, const Share& share) const {
+  return nets::latents(rng_, setup_.latent, Draw{purpose, step, 0}, share.first_place, share.rows, scalar_type(setup_.precision));
 }
 
-at::Tensor AlternatingStep::forward(nets::Network& network, const at::Tensor& x) const {
-  Autocast autocast(setup_.precision == Precision::bf16);
-  return network.forward(x);
-}
-
-AlternatingStep::Fakes AlternatingStep::make_fakes(const at::Tensor& z, bool with_graph) {
-  Fakes fakes{{}, z};
-  at::AutoGradMode graph(with_graph);
-  for (size_t m = 0; m < micro_count(); ++m) fakes.micro.push_back(forward(*generator_, micro(z, m)));
+Fakes AlternatingStep::make_fakes(Player player, const Share& share, const at::Tensor& z, const at::Tensor& labels, bool with_graph) {
+  Fakes fakes{{}, z, labels};
+  const at::AutoGradMode graph(with_graph);
+  const auto input = classes_.join(z, labels);
+  for (size_t m = 0; m < share.micro_count(); ++m) {
+    nets::Pass pass;
+    pass.ranges.push_back(share.range(player == Player::generator ? nets::Source::g_fake : nets::Source::d_fake, m));
+    pass.labels = share.micro(labels, m);
+    const Autocast autocast(setup_.precision == Precision::bf16);
+    fakes.micro.push_back(generator_->forward(share.micro(input, m), pass));
+  }
   return fakes;
 }
 
-// D over each micro-batch, and backward from its loss, which joins the phase's; the logits in the order of the batch.
-at::Tensor AlternatingStep::pass_through_discriminator(Phase& phase, const std::function<at::Tensor(size_t)>& input,
-                                                       const std::function<at::Tensor(const at::Tensor&)>& loss_of) {
-  std::vector<at::Tensor> all;
-  for (size_t m = 0; m < micro_count(); ++m) {
-    const auto logits = forward(*discriminator_, input(m)).to(scalar_type(setup_.precision));
-    const auto loss = loss_of(logits);
-    loss.backward();
-    all.push_back(logits.detach());
-    phase.loss += loss.detach();
+void AlternatingStep::run(const RealSource& reals, double deadline_s) {
+  if (setup_.objective.order == Order::simultaneous) settle(deadline_s);
+  if (setup_.objective.order == Order::g_first) {
+    next_batch_ = reals.for_discriminator();
+    generator_phases(reals, deadline_s);
+    discriminator_phases(reals, deadline_s);
+  } else {
+    discriminator_phases(reals, deadline_s);
+    generator_phases(reals, deadline_s);
   }
-  return joined(all);
+  ++iteration_;
+  for (const auto& controller : game_.controllers) controller->steer(iteration_, pace_, judge_);
 }
 
-void AlternatingStep::real_half(Phase& phase) {
-  sync_.weights(Player::discriminator).gradients.zero_();
-  phase.record.logit_real = pass_through_discriminator(
-      phase, [&](size_t m) { return micro(batch_.samples, m); },
-      [&](const at::Tensor& logits) { return discriminator_real_loss(logits, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch); });
-}
-
-void AlternatingStep::fake_half(Phase& phase, const Fakes& fakes) {
-  phase.record.logit_fake = pass_through_discriminator(
-      phase, [&](size_t m) { return fakes.micro[m].detach(); },
-      [&](const at::Tensor& logits) { return discriminator_fake_loss(logits, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch); });
-}
-
-// Reals and fakes as 2B rows of one pass: cheaper for small networks, another function where a layer mixes samples.
-void AlternatingStep::joint_pass(Phase& phase, const Fakes& fakes) {
-  sync_.weights(Player::discriminator).gradients.zero_();
-  std::vector<at::Tensor> reals, fake;
-  for (size_t m = 0; m < micro_count(); ++m) {
-    const auto real = micro(batch_.samples, m);
-    const auto logits = forward(*discriminator_, at::cat({real, fakes.micro[m].detach().to(real.scalar_type())})).to(scalar_type(setup_.precision));
-    const auto on_real = logits.slice(0, 0, real.size(0)), on_fake = logits.slice(0, real.size(0));
-    const auto loss = discriminator_real_loss(on_real, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch) +
-                      discriminator_fake_loss(on_fake, setup_.objective.loss, setup_.objective.d_loss, setup_.global_batch);
-    loss.backward();
-    reals.push_back(on_real.detach());
-    fake.push_back(on_fake.detach());
-    phase.loss += loss.detach();
-  }
-  phase.record.logit_real = joined(reals);
-  phase.record.logit_fake = joined(fake);
-}
-
-void AlternatingStep::generator_half(Phase& phase, const Fakes& fakes) {
-  sync_.weights(Player::generator).gradients.zero_();
-  Locked discriminator(*discriminator_);  // before its forward: a weight locked later would still get a gradient
-  phase.record.logit_fake = pass_through_discriminator(
-      phase, [&](size_t m) { return fakes.micro[m]; },
-      [&](const at::Tensor& logits) { return generator_loss(logits, setup_.objective.loss, setup_.global_batch); });
-}
-
-void AlternatingStep::run(const std::function<RealBatch()>& next_real, double deadline_s) {
-  const auto& objective = setup_.objective;
-  const auto scalar = at::TensorOptions(scalar_type(setup_.precision));
-  const bool joint = objective.d_batch == ObjectiveConfig::DBatch::joint;
-  // The fakes of the last D step keep their graph where the first G step is to use them.
-  Fakes fakes;
-  for (int64_t k = 0; k < objective.d_steps; ++k) {
-    const bool reused = setup_.tricks.reuse_fakes && k + 1 == objective.d_steps;
+void AlternatingStep::discriminator_phases(const RealSource& reals, double deadline_s) {
+  for (int64_t k = 0; k < pace_.d_steps; ++k) {
+    const bool reused = setup_.tricks.reuse_fakes && k + 1 == pace_.d_steps;
+    if (k == 0) finish_discriminator(deadline_s);  // g_first: of the iteration before
+    Phase phase;
+    phase.reals = next_batch_ ? *std::exchange(next_batch_, {}) : reals.for_discriminator();
+    const auto& share = phase.reals.share;
     const int64_t step = discriminator_optimizer_.steps_done() + (pending_discriminator_ ? 1 : 0);
-    batch_ = next_real();
-    Phase phase{{Player::discriminator, step, batch_.first_place, batch_.samples, batch_.real_index, batch_.labels, {}, {}, {}, 0, 0}, at::zeros({}, scalar)};
-    phase.record.latents = draw_latents(Purpose::z_d, step);
+    auto& record = phase.record;
+    record.player = Player::discriminator, record.step = step, record.iteration = iteration_, record.turn = k, record.first_place = share.first_place;
+    record.real = phase.reals.samples, record.real_index = phase.reals.real_index, record.labels = phase.reals.labels;
+    if (!classes_.is_on()) phase.reals.labels = at::Tensor();
+    record.latents = draw_latents(Purpose::z_d, step, share);
+    record.fake_labels = classes_.for_discriminator(phase.reals, rng_, step);
+    const auto start_gradient = [&] {
+      sync_.weights(Player::discriminator).gradients.zero_();
+      passes_->before_fakes(phase);
+    };
+    const auto fakes_now = [&] { return make_fakes(Player::discriminator, share, record.latents, record.fake_labels, reused); };
+    Fakes fakes;
     if (k == 0) {
-      if (!joint) real_half(phase);
+      start_gradient();
       finish_generator(deadline_s);
-      finished_.clear();  // the iteration before is complete
-      fakes = make_fakes(phase.record.latents, reused);
+      if (setup_.objective.order != Order::g_first) finished_.clear();  // the iteration before is complete
+      fakes = fakes_now();
     } else {
-      fakes = make_fakes(phase.record.latents, reused);  // D's all-reduce of the step before is running
+      fakes = fakes_now();  // D's all-reduce of the step before is running
       finish_discriminator(deadline_s);
-      if (!joint) real_half(phase);
+      start_gradient();
     }
-    joint ? joint_pass(phase, fakes) : fake_half(phase, fakes);
+    passes_->with_fakes(phase, fakes);
+    if (!game_.controllers.empty()) {
+      const auto [real, fake] = sides(record);
+      const auto hits = game_.adversary->hits(real, fake);
+      for (const auto& controller : game_.controllers) controller->watch(hits, real, judge_);
+    }
+    if (generator_reals_ == GeneratorTerm::Reals::last) last_batch_ = phase.reals;
+    else if (k + 1 == pace_.d_steps) last_batch_ = RealBatch{{}, {}, {}, share};
+    if (reused) last_fakes_ = std::move(fakes);
+    phase.reals = {};
     pending_discriminator_ = std::move(phase);
-    sync_.start(Player::discriminator, Deadline::in(std::chrono::duration<double>(deadline_s)));
+    sync_.start(Player::discriminator, within(deadline_s));
   }
-  for (int64_t k = 0; k < objective.g_steps; ++k) {
-    if (k > 0) finish_generator(deadline_s);
+}
+
+void AlternatingStep::generator_phases(const RealSource& reals, double deadline_s) {
+  for (int64_t k = 0; k < pace_.g_steps; ++k) {
+    if (k > 0 || setup_.objective.order == Order::g_first) finish_generator(deadline_s);
     const int64_t step = generator_optimizer_.steps_done();
-    Phase phase{{Player::generator, step, batch_.first_place, {}, {}, {}, {}, {}, {}, 0, 0}, at::zeros({}, scalar)};
+    Phase phase;
+    if (needs_generator_reals())
+      phase.reals = reals.for_generator();
+    else
+      phase.reals = next_batch_ ? *next_batch_ : *last_batch_;
+    const auto& share = phase.reals.share;
+    auto& record = phase.record;
+    record.player = Player::generator, record.step = step, record.iteration = iteration_, record.turn = k, record.first_place = share.first_place;
+    if (needs_generator_reals()) record.real = phase.reals.samples, record.real_index = phase.reals.real_index, record.labels = phase.reals.labels;
+    if (!classes_.is_on()) phase.reals.labels = at::Tensor();
+    Fakes fakes;
     if (!setup_.tricks.reuse_fakes)
-      fakes = make_fakes(draw_latents(Purpose::z_g, step), true);
+      fakes = make_fakes(Player::generator, share, draw_latents(Purpose::z_g, step, share), classes_.for_generator(share, rng_, step), true);
     else if (k > 0)
-      fakes = make_fakes(fakes.latents, true);
-    phase.record.latents = fakes.latents;
-    finish_discriminator(deadline_s);
-    generator_half(phase, fakes);
-    fakes.micro.clear();
+      fakes = make_fakes(Player::generator, share, last_fakes_.latents, last_fakes_.labels, true);
+    else
+      fakes = last_fakes_;
+    record.latents = fakes.latents, record.fake_labels = fakes.labels;
+    last_fakes_.micro.clear();
+    if (setup_.objective.order != Order::simultaneous) finish_discriminator(deadline_s);
+    if (k == 0 && setup_.objective.order == Order::g_first) finished_.clear();  // the iteration before is complete
+    sync_.weights(Player::generator).gradients.zero_();
+    {
+      const Locked discriminator(*discriminator_);  // before its forward: a weight locked later would still get a gradient
+      passes_->generator(phase, fakes);
+    }
+    phase.reals = {};
     pending_generator_ = std::move(phase);
-    sync_.start(Player::generator, Deadline::in(std::chrono::duration<double>(deadline_s)));
+    sync_.start(Player::generator, within(deadline_s));
   }
 }
 
@@ -221,41 +203,96 @@ void AlternatingStep::finish_generator(double deadline_s) {
   average_.update(generator_optimizer_.steps_done());
 }
 
-// Sum over ranks -> finite check -> update. The sum is the same everywhere, so all ranks decide alike.
+std::vector<const char*> AlternatingStep::keys(Player player) const {
+  std::vector<const char*> all;
+  if (player == Player::generator)
+    for (const auto& term : game_.generator_terms) all.push_back(term->key());
+  else
+    for (const auto& term : game_.discriminator_terms) all.push_back(term->key());
+  return all;
+}
+
+// Sum over ranks -> terms of the weights -> finite check -> clipping -> update. Everything is the same everywhere, so all ranks decide alike.
 void AlternatingStep::apply(Player player, Phase& phase, double deadline_s) {
-  sync_.finish(player, Deadline::in(std::chrono::duration<double>(deadline_s)));
-  const auto gradients = sync_.weights(player).gradients;
-  const double norm = at::linalg_vector_norm(gradients, 2).item<double>();
-  phase.record.loss = phase.loss.item<double>();
-  if (!std::isfinite(norm) || !std::isfinite(phase.record.loss))
-    throw Error(Fault::numeric, "the {}'s {} is not finite at its step {}", name_of(player), std::isfinite(norm) ? "loss" : "gradient", phase.record.step)
-        .remedy("lower optimizer.{}.lr, or use run.precision = \"float32\" if it was bf16; the last checkpoint is complete", name_of(player));
-  if (listener_) listener_->on_gradient(phase.record, gradients);
-  (player == Player::generator ? generator_optimizer_ : discriminator_optimizer_).step();
+  sync_.finish(player, within(deadline_s));
+  const auto weights = sync_.weights(player);
+  auto& record = phase.record;
+  for (const auto& hook : game_.update_hooks)
+    if (auto term = hook->add(player, weights)) record.weight_terms.push_back(std::move(*term));
+  const double norm = at::linalg_vector_norm(weights.gradients, 2).item<double>();
+  const auto names = keys(player);
+  record.loss = phase.values.front().item<double>();
+  for (size_t t = 1; t < names.size(); ++t) record.terms.emplace_back(names[t], phase.values[t].defined() ? phase.values[t].item<double>() : 0.0);
+  check_finite(player, phase, norm);
+  if (listener_) listener_->on_gradient(record, weights.gradients);
+  for (const auto& hook : game_.update_hooks) hook->limit(player, weights);
+  auto& optimizer = player == Player::generator ? generator_optimizer_ : discriminator_optimizer_;
+  optimizer.step(generator_optimizer_.steps_done(), player == Player::discriminator ? pace_.d_rate : 1.0);
+  for (const auto& hook : game_.update_hooks) hook->after(player, weights, optimizer.steps_done());
   sync_.mark_updated(player);
-  phase.record.gradient_norm = norm;
-  phase.record.real = phase.record.latents = at::Tensor();  // no batch is kept longer than its step
-  finished_.push_back(std::move(phase.record));
+  if (d_losses_ && player == Player::discriminator) d_losses_->push_back(record.loss);
+  record.gradient_norm = norm;
+  record.real = record.latents = at::Tensor();  // no batch is kept longer than its step
+  finished_.push_back(std::move(record));
+}
+
+void AlternatingStep::check_finite(Player player, const Phase& phase, double norm) const {
+  const auto fail = [&](const std::string& what) {
+    throw Error(Fault::numeric, "the {}'s {} is not finite at its step {}", name_of(player), what, phase.record.step)
+        .remedy("lower optimizer.{}.lr, or use run.precision = \"float32\" if it was bf16; the last checkpoint is complete", name_of(player));
+  };
+  if (!std::isfinite(phase.record.loss)) fail("loss");
+  for (const auto& [name, value] : phase.record.terms)
+    if (!std::isfinite(value)) fail(name);
+  if (!std::isfinite(norm)) fail("gradient");
 }
 
 StepTotals AlternatingStep::totals() const {
   StepTotals totals;
-  const double n = static_cast<double>(setup_.global_batch);
-  const double d_share = 1.0 / static_cast<double>(setup_.objective.d_steps), g_share = 1.0 / static_cast<double>(setup_.objective.g_steps);
+  const double n = judge_.decisions();
+  int64_t d_steps = 0, g_steps = 0;
+  for (const auto& record : finished_) ++(record.player == Player::discriminator ? d_steps : g_steps);
   for (const auto& record : finished_) {
-    if (record.player == Player::discriminator) {
-      totals.loss_d += d_share * record.loss;
-      totals.d_real += d_share * score_sum(record.logit_real, setup_.objective.loss) / n;
-      totals.d_fake += d_share * score_sum(record.logit_fake, setup_.objective.loss) / n;
-      totals.grad_norm_d = record.gradient_norm;
-    } else {
-      totals.loss_g += g_share * record.loss;
-      totals.grad_norm_g = record.gradient_norm;
-    }
+    const bool is_d = record.player == Player::discriminator;
+    const double share = 1.0 / static_cast<double>(is_d ? d_steps : g_steps);
+    for (const auto& [name, value] : record.terms) add_named(totals.terms, is_d || name != "classifier" ? name : "classifier_g", share * value);
+    for (const auto& [name, value] : record.weight_terms) add_named(totals.figures, name + (is_d ? "_d" : "_g"), share * value);
+    (is_d ? totals.loss_d : totals.loss_g) += share * record.loss;
+    (is_d ? totals.grad_norm_d : totals.grad_norm_g) = record.gradient_norm;
+    if (!is_d) continue;
+    const auto [real, fake] = sides(record);
+    totals.d_real += share * score_sum(real, setup_.objective.loss) / n;
+    totals.d_fake += share * score_sum(fake, setup_.objective.loss) / n;
+    if (!gives_logits(setup_.objective.loss)) continue;
+    totals.d_accuracy += share * 0.5 * static_cast<double>((real > 0).sum().item<int64_t>() + (fake < 0).sum().item<int64_t>()) / n;
   }
   totals.lr_d = discriminator_optimizer_.last_learning_rate();
   totals.lr_g = generator_optimizer_.last_learning_rate();
+  for (const auto& controller : game_.controllers)
+    for (auto& figure : controller->figures()) totals.figures.push_back(std::move(figure));
   return totals;
+}
+
+std::vector<double> AlternatingStep::take_discriminator_losses() {
+  auto losses = d_losses_.value_or(std::vector<double>{});
+  d_losses_.emplace();
+  return losses;
+}
+
+std::vector<FlatState> AlternatingStep::flat_state() {
+  std::vector<FlatState> all;
+  for (const auto& hook : game_.update_hooks)
+    for (auto& state : hook->flat_state()) all.push_back(std::move(state));
+  return all;
+}
+
+void AlternatingStep::save(State& state) const {
+  for (const auto& controller : game_.controllers) controller->save(state);
+}
+
+void AlternatingStep::load(const State& state, int64_t iterations_done) {
+  iteration_ = iterations_done;
+  for (const auto& controller : game_.controllers) controller->load(state, pace_);
 }
 
 }  // namespace ganymede::gan

@@ -3,6 +3,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/deadline.hpp"
 
@@ -33,10 +36,15 @@ class GradientSync {
 struct PhaseRecord {
   Player player;
   int64_t step = 0;         // steps this network had done before
+  int64_t iteration = 0, turn = 0;  // which step of its player in which iteration, from 0
   int64_t first_place = 0;  // of this rank's first row in the global batch
-  at::Tensor real, real_index, labels, latents;  // the discriminator's; the generator's only latents
-  at::Tensor logit_real, logit_fake;
-  double loss = 0;           // this rank's share of (1/N)·Σ; summed over ranks it is the global loss
+  at::Tensor real, real_index, labels;  // undefined where the phase saw no reals of its own
+  at::Tensor latents, fake_labels;
+  at::Tensor logit_real, logit_fake;  // of D's rows; with pairs logit_real is the pair's, and `slots` says where the real stands
+  at::Tensor slots;
+  double loss = 0;                                    // this rank's share of (1/N)·Σ; summed over ranks it is the global loss
+  std::vector<std::pair<std::string, double>> terms;  // likewise, of each further term
+  std::vector<std::pair<std::string, double>> weight_terms;  // of the weights alone: not a share, the same on every rank
   double gradient_norm = 0;  // of the sum over ranks, before clipping
 };
 

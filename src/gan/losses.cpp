@@ -16,7 +16,7 @@ void check_outputs(const at::Tensor& outputs) {
   if (outputs.dim() != 1) throw Error(Fault::bug, "a discriminator gave {} axes of outputs instead of one value a sample", outputs.dim());
 }
 
-double share(LossScale scale, int64_t global_batch) { return (scale == LossScale::half ? 0.5 : 1.0) / static_cast<double>(global_batch); }
+double share(LossScale scale, double n) { return (scale == LossScale::half ? 0.5 : 1.0) / n; }
 
 at::Tensor on_real(const at::Tensor& x, Loss loss) {
   switch (loss) {
@@ -25,8 +25,9 @@ at::Tensor on_real(const at::Tensor& x, Loss loss) {
     case Loss::wasserstein: return at::neg(x);
     case Loss::hinge: return at::relu(1.0 - x);
     case Loss::least_squares: return at::square(x - 1.0) * 0.5;
+    case Loss::relativistic: break;
   }
-  throw Error(Fault::bug, "a loss without a name");
+  throw Error(Fault::bug, "a loss whose halves do not separate");
 }
 
 at::Tensor on_fake(const at::Tensor& x, Loss loss) {
@@ -36,8 +37,9 @@ at::Tensor on_fake(const at::Tensor& x, Loss loss) {
     case Loss::wasserstein: return x;
     case Loss::hinge: return at::relu(1.0 + x);
     case Loss::least_squares: return at::square(x) * 0.5;
+    case Loss::relativistic: break;
   }
-  throw Error(Fault::bug, "a loss without a name");
+  throw Error(Fault::bug, "a loss whose halves do not separate");
 }
 
 at::Tensor for_generator(const at::Tensor& x, Loss loss) {
@@ -47,8 +49,9 @@ at::Tensor for_generator(const at::Tensor& x, Loss loss) {
     case Loss::wasserstein:
     case Loss::hinge: return at::neg(x);
     case Loss::least_squares: return at::square(x - 1.0) * 0.5;
+    case Loss::relativistic: break;
   }
-  throw Error(Fault::bug, "a loss without a name");
+  throw Error(Fault::bug, "a loss whose halves do not separate");
 }
 
 }  // namespace
@@ -56,19 +59,21 @@ at::Tensor for_generator(const at::Tensor& x, Loss loss) {
 // at::softplus switches to x above 20 and is 2e-9 off there; log_sigmoid is exact and has exact derivatives.
 at::Tensor softplus(const at::Tensor& x) { return at::neg(at::log_sigmoid(at::neg(x))); }
 
-at::Tensor discriminator_real_loss(const at::Tensor& outputs, Loss loss, LossScale scale, int64_t global_batch) {
+// Each row is scaled, not the sum: both halves then reach D as plain rows of numbers, and a critic's last bias, whose gradient is 1 − 1, gets
+// 0 and not the difference of two orders of adding up.
+at::Tensor discriminator_real_loss(const at::Tensor& outputs, Loss loss, LossScale scale, double n) {
   check_outputs(outputs);
-  return at::sum(on_real(outputs, loss)) * share(scale, global_batch);
+  return at::sum(on_real(outputs, loss) * share(scale, n));
 }
 
-at::Tensor discriminator_fake_loss(const at::Tensor& outputs, Loss loss, LossScale scale, int64_t global_batch) {
+at::Tensor discriminator_fake_loss(const at::Tensor& outputs, Loss loss, LossScale scale, double n) {
   check_outputs(outputs);
-  return at::sum(on_fake(outputs, loss)) * share(scale, global_batch);
+  return at::sum(on_fake(outputs, loss) * share(scale, n));
 }
 
-at::Tensor generator_loss(const at::Tensor& outputs, Loss loss, int64_t global_batch) {
+at::Tensor generator_loss(const at::Tensor& outputs, Loss loss, double n) {
   check_outputs(outputs);
-  return at::sum(for_generator(outputs, loss)) * (1.0 / static_cast<double>(global_batch));
+  return at::sum(for_generator(outputs, loss) * (1.0 / n));
 }
 
 }  // namespace ganymede::gan

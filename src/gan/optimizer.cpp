@@ -30,7 +30,9 @@ void describe(config::Fields& fields, OptimizerConfig& c) {
   fields.integer("schedule_start", c.schedule_start, "linear, cosine: steps of this network before the rate falls").at_least(0);
   fields.integer("schedule_steps", c.schedule_steps, "linear, cosine: steps of this network until end_lr; the whole run unless set").at_least(1);
   fields.number("end_lr", c.end_lr, "linear, cosine: learning rate at the end").at_least(0);
-  fields.integer("warmup_steps", c.warmup_steps, "steps of this network over which the rate rises from 0").at_least(0);
+  fields.integer("warmup_steps", c.warmup_steps, "steps over which the rate rises from 0").at_least(0);
+  fields.choice("lr_counter", c.lr_counter, {{"own", OptimizerConfig::Counter::own}, {"g_steps", OptimizerConfig::Counter::g_steps}},
+                "steps that the schedule counts: this network's, or G's");
 }
 
 void fix_schedule(OptimizerConfig& config, int64_t steps_of_run, const std::string& section) {
@@ -67,9 +69,9 @@ Optimizer::Optimizer(const OptimizerConfig& config, FlatWeights weights) : confi
   count_ = at::empty({}, at::kFloat);
 }
 
-void Optimizer::step() {
+void Optimizer::step(int64_t g_steps, double factor) {
   at::NoGradGuard no_graph;
-  last_learning_rate_ = learning_rate(config_, steps_done_);
+  last_learning_rate_ = factor * learning_rate(config_, config_.lr_counter == OptimizerConfig::Counter::own ? steps_done_ : g_steps);
   ++steps_done_;
   if (config_.kind == OptimizerConfig::Kind::sgd) {
     weights_.parameters.add_(weights_.gradients, -last_learning_rate_);

@@ -1,7 +1,7 @@
 // Optimizers over one flat tensor of weights, and their learning rates.
 // Adam: Kingma & Ba 2015, algorithm 1, in PyTorch's form (eps beside the corrected root), fused into one pass.
 // RMSprop: Hinton 2012 (lecture 6e) in PyTorch's form: v ← αv + (1−α)g², θ ← θ − lr·g/(√v + eps).
-// Learning rates, s = steps this network has already done, τ = (s − schedule_start)/(schedule_steps − schedule_start) within [0,1]:
+// Learning rates, s = steps that this network (lr_counter = own) or G (g_steps) has already done, τ = (s − schedule_start)/(schedule_steps − schedule_start) within [0,1]:
 //   exponential  lr·rate^(s/decay_steps), not in stairs
 //   linear       end_lr + (lr − end_lr)(1 − τ)
 //   cosine       end_lr + ½(lr − end_lr)(1 + cos πτ)    (Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts)
@@ -36,6 +36,7 @@ struct OptimizerConfig {
   std::optional<int64_t> schedule_steps;  // the network's steps in the whole run, unless given; see fix_schedule
   double end_lr = 0.0;
   int64_t warmup_steps = 0;
+  enum class Counter { own, g_steps } lr_counter = Counter::own;  // what the schedule counts
 };
 void describe(config::Fields& fields, OptimizerConfig& c);
 
@@ -49,8 +50,8 @@ double learning_rate(const OptimizerConfig& config, int64_t steps_done);
 class Optimizer {
  public:
   Optimizer(const OptimizerConfig& config, FlatWeights weights);
-  /// One update of the flat weights from the flat gradients, in place.
-  void step();
+  /// One update of the flat weights from the flat gradients, in place. g_steps: steps that G has done; factor: of the learning rate.
+  void step(int64_t g_steps = 0, double factor = 1.0);
   int64_t steps_done() const { return steps_done_; }
   void set_steps_done(int64_t steps) { steps_done_ = steps; }
   double last_learning_rate() const { return last_learning_rate_; }

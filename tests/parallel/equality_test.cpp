@@ -56,6 +56,21 @@ std::vector<std::pair<std::string, TrainerOptions>> cases() {
   });
   add("mlp hinge", mlp, [](TrainerOptions& o) { o.objective.loss = gan::Loss::hinge; });
   add("mlp least squares", mlp, [](TrainerOptions& o) { o.objective.loss = gan::Loss::least_squares; });
+  add("dcgan28, spectral norm, mean pooling, nearest; micro-batches without a sample of some rank", dcgan28, [](TrainerOptions& o) {
+    o.discriminator.spectral_norm = true, o.discriminator.down = nets::Down::average, o.generator.upsample = nets::Upsampling::nearest;
+    o.global_batch = 8, o.streams = 8, o.objective.accumulate = 5;
+  });
+  add("dcgan32, spectral norm, ELU, largest of pools, pixel norm, bilinear; micro-batches without a sample of some rank", dcgan32, [](TrainerOptions& o) {
+    o.discriminator.spectral_norm = true, o.discriminator.down = nets::Down::largest, o.discriminator.head = nets::Head::average;
+    o.discriminator.activation = nets::Activation::elu, o.generator.activation = nets::Activation::elu;
+    o.generator.norm = nets::Norm::pixel, o.generator.upsample = nets::Upsampling::bilinear;
+    o.global_batch = 8, o.streams = 8, o.objective.accumulate = 3;
+  });
+  add("dcgan28 equalized, leaky G, sum pooling, uneven", dcgan28, [](TrainerOptions& o) {
+    o.discriminator.equalized_lr = o.generator.equalized_lr = true, o.discriminator.head = nets::Head::sum;
+    o.generator.activation = nets::Activation::leaky_relu, o.global_batch = 13, o.streams = 5;
+  });
+  add("mlp spectral norm, batch norm", mlp, [](TrainerOptions& o) { o.discriminator.spectral_norm = true, o.generator.norm = o.discriminator.norm = nets::Norm::batch; });
   add("mlp uniform latents", mlp, [](TrainerOptions& o) { o.latent.prior = nets::Prior::uniform; });
   return all;
 }

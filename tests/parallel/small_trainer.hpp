@@ -4,17 +4,25 @@
 
 #include "comm/communicator.hpp"
 #include "gan/alternating_step.hpp"
+#include "gan/reference_batch.hpp"
 #include "parallel/flat_network.hpp"
 #include "parallel/reducer.hpp"
 
 namespace ganymede::test {
 
 struct TrainerOptions {
-  nets::NetworkConfig net{nets::Kind::dcgan, 4, 2};
+  nets::NetworkConfig net{nets::Kind::dcgan, 4, 2};  // kind and size of both
+  nets::GeneratorConfig generator;
+  nets::DiscriminatorConfig discriminator;
   nets::SampleShape shape{false, 28, 28, 1, 0};
   nets::LatentConfig latent{8, nets::Prior::normal};
+  nets::ConditionalConfig conditional;
   gan::ObjectiveConfig objective;
+  gan::RegularizersConfig regularizers;
   gan::TricksConfig tricks;
+  gan::AugmentConfig augment;
+  gan::BalanceConfig balance;
+  int64_t classes = 3;  // of the reals, where the game has classes
   gan::OptimizerConfig optimizer;
   parallel::ParallelConfig parallel;
   gan::Precision precision = gan::Precision::float64;
@@ -25,9 +33,17 @@ class SmallTrainer {
  public:
   SmallTrainer(const TrainerOptions& options, comm::Communicator& communicator)
       : options_(options), communicator_(communicator), rng_(9), statistics_(communicator, 60, waits_) {
-    generator = typed(nets::make_generator(options.net, options.latent, options.shape));
-    discriminator = typed(nets::make_discriminator(options.net, options.shape));
-    auto average_network = typed(nets::make_generator(options.net, options.latent, options.shape));
+    auto generator_config = options.generator;
+    auto discriminator_config = options.discriminator;
+    static_cast<nets::NetworkConfig&>(generator_config) = options.net, static_cast<nets::NetworkConfig&>(discriminator_config) = options.net;
+    const bool has_classes = options.conditional.kind != nets::ConditionalKind::none;
+    const nets::Conditioning conditioning{options.conditional.kind, has_classes ? options.classes : 0};
+    const int64_t joined = options.objective.d_batch == gan::ObjectiveConfig::DBatch::paired ? 2 : options.objective.pack;
+    generator = typed(nets::make_generator(generator_config, options.latent, options.shape, conditioning));
+    discriminator = typed(nets::make_discriminator(discriminator_config, options.shape, conditioning, joined));
+    auto average_network = typed(nets::make_generator(generator_config, options.latent, options.shape, conditioning));
+    gan::reserve_references(*generator, *discriminator, *average_network, options.latent, conditioning, joined, options.shape, options.global_batch);
+    discriminator->freeze(options.tricks.freeze_d);
     generator->initialize(rng_, 0), discriminator->initialize(rng_, 1);
     flat_generator = std::make_unique<parallel::FlatNetwork>(generator, true);
     flat_discriminator = std::make_unique<parallel::FlatNetwork>(discriminator, true);
@@ -38,12 +54,16 @@ class SmallTrainer {
     reducer = std::make_unique<parallel::Reducer>(communicator, options.parallel, *flat_generator, *flat_discriminator, waits_);
     adam_generator = std::make_unique<gan::Optimizer>(options.optimizer, flat_generator->weights());
     adam_discriminator = std::make_unique<gan::Optimizer>(options.optimizer, flat_discriminator->weights());
-    const gan::StepSetup setup{options.objective, options.tricks, options.latent, options.precision, options.global_batch};
+    std::vector<int64_t> counts;
+    if (has_classes)
+      for (int64_t k = 0; k < options.classes; ++k) counts.push_back(10 + k);
+    const gan::GameSetup setup{options.objective, options.regularizers, options.tricks, options.conditional, options.balance, options.augment, options.latent, options.precision,
+                               options.global_batch, counts, communicator.size(), communicator.size() > 1 ? &statistics_ : nullptr};
     step = std::make_unique<gan::AlternatingStep>(setup, generator, discriminator, *reducer, *adam_generator, *adam_discriminator, *average, rng_);
   }
 
   void run(int iterations) {
-    for (int i = 0; i < iterations; ++i) step->run([this] { return next_real(); }, 60);
+    for (int i = 0; i < iterations; ++i) step->run({[this] { return next_real(); }, [this] { return next_real(); }}, 60);
     step->settle(60);
   }
 
@@ -73,27 +93,18 @@ class SmallTrainer {
 
   // Streams share the batch as the data folder deals it: floor((X+v)/V) given after X samples.
   gan::RealBatch next_real() {
-    const int64_t n = options_.global_batch, v_count = options_.streams, a = options_.objective.accumulate;
-    const int64_t r = communicator_.rank(), ranks = communicator_.size();
+    const int64_t n = options_.global_batch, v_count = options_.streams;
     const auto given = [&](int64_t v, int64_t x) { return (x + v) / v_count; };
     gan::RealBatch batch;
-    if (a > 1) batch.micro_rows.resize(a);
-    int64_t place = 0, rows = 0;
-    for (int64_t v = 0; v < v_count * (r + 1) / ranks; ++v) {
-      const int64_t share = given(v, drawn_ + n) - given(v, drawn_);
-      if (v < v_count * r / ranks) {
-        place += share;
-        continue;
-      }
-      for (int64_t i = 0; i < share; ++i, ++rows)
-        if (a > 1) batch.micro_rows[(v + i) % a].push_back(rows);
-    }
-    batch.first_place = place;
+    batch.share = gan::share_of_rank(communicator_.rank(), communicator_.size(), v_count, options_.objective.accumulate,
+                                     [&](int64_t v) { return given(v, drawn_ + n) - given(v, drawn_); });
+    const int64_t place = batch.share.first_place, rows = batch.share.rows;
     const auto& s = options_.shape;
     const int64_t elements = s.is_points ? s.features : s.height * s.width * s.channels;
     const auto values = rng_.normal(Draw{Purpose::data, drawn_ / n}, place, rows, elements).to(gan::scalar_type(options_.precision));
     batch.samples = s.is_points ? values : values.view({rows, s.height, s.width, s.channels}).permute({0, 3, 1, 2}).tanh();
     batch.real_index = at::arange(rows);
+    batch.labels = (at::arange(place, place + rows) * 7 + drawn_) % options_.classes;
     drawn_ += n;
     reals_drawn += rows;
     return batch;

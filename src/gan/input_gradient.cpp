@@ -1,0 +1,35 @@
+#include "gan/input_gradient.hpp"
+
+#include <ATen/ops/square.h>
+#include <ATen/ops/sum.h>
+#include <torch/csrc/autograd/autograd.h>
+
+namespace ganymede::gan {
+
+// By autograd::grad: backward(create_graph) would bind fresh tensors where the flat gradients are.
+at::Tensor squared_slopes(const at::Tensor& outputs, const at::Tensor& input) {
+  const auto slope = torch::autograd::grad({at::sum(outputs)}, {input}, {}, /*retain_graph=*/true, /*create_graph=*/true).front();
+  return at::sum(at::square(slope.reshape({slope.size(0), -1})), 1);
+}
+
+at::Tensor squared_input_gradients(const at::Tensor& x, const Judged& rows, nets::Source source, const Judge& judge) {
+  Judged point = rows;
+  point.input = x.detach().requires_grad_(true);
+  point.range.source = source;
+  judge.ask(point);
+  return squared_slopes(point.outputs, point.input);
+}
+
+at::Tensor draw_rows(const Judge& judge, const Judged& rows, Purpose purpose, int64_t index, int64_t elements) {
+  nets::Pass pass;
+  pass.rng = &judge.rng(), pass.step = rows.step;
+  return nets::uniform_rows(pass, rows.range, purpose, index, elements).to(judge.type());
+}
+
+at::Tensor per_row(const at::Tensor& numbers, const at::Tensor& x) {
+  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
+  shape[0] = x.size(0);
+  return numbers.view(shape);
+}
+
+}  // namespace ganymede::gan
