@@ -25,6 +25,18 @@ void scale(const uint8_t* pixels, T* out, int64_t count) {
 
 }  // namespace
 
+Batch empty_batch(const Manifest& manifest, int64_t count) {
+  auto sizes = manifest.shape;
+  sizes.insert(sizes.begin(), count);
+  Batch batch{.samples = at::empty(sizes, at::TensorOptions().dtype(manifest.is_points() ? at::kFloat : at::kByte)),
+              .labels = {},
+              .real_index = at::empty({count}, at::TensorOptions().dtype(at::kLong))};
+  if (manifest.classes) batch.labels = at::empty({count}, at::TensorOptions().dtype(at::kInt));
+  else if (manifest.attributes)
+    batch.labels = at::empty({count, static_cast<int64_t>(manifest.attributes->size())}, at::TensorOptions().dtype(at::kByte));
+  return batch;
+}
+
 at::Tensor to_network_input(const at::Tensor& samples, at::ScalarType precision) {
   if (samples.scalar_type() != at::kByte) return samples.to(precision);
   if (samples.dim() != 4 && samples.dim() != 5) throw Error(Fault::bug, "stored images have 4 dimensions and videos 5, not {}", samples.dim());

@@ -1,6 +1,9 @@
 #include "data/batch_plan.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
+#include "data/sampling_rules.hpp"
 
 namespace ganymede::data {
 namespace {
@@ -14,6 +17,15 @@ int64_t positive(const char* key, int64_t value) {
 }
 
 }  // namespace
+
+std::vector<int64_t> BatchPlan::starts(int64_t drawn) const {
+  std::vector<int64_t> places{0};
+  for (int64_t r = 0, place = 0; r < world_size; ++r) {
+    for (int64_t v = first_stream(r); v < first_stream(r + 1); ++v) place += count(v, drawn);
+    places.push_back(place);
+  }
+  return places;
+}
 
 int64_t BatchPlan::first_place(int64_t stream, int64_t drawn) const {
   int64_t place = 0;
@@ -49,14 +61,13 @@ BatchPlan resolve_plan(const DataConfig& config, int64_t world_size, int64_t ran
     throw Error(Fault::recipe, "{} ranks are more than the {} streams (data.streams)", world_size, plan.streams)
         .cause("every rank owns at least one stream")
         .remedy("set data.streams to {} or more (at most the global batch, {}), or start fewer ranks", world_size, plan.global_batch);
+  check_sampling(config, plan);
   return plan;
 }
 
 BatchPlan resolve_plan(const DataConfig& config, int64_t samples, int64_t world_size, int64_t rank) {
   const auto plan = resolve_plan(config, world_size, rank);
-  if (samples < 4 * plan.streams)
-    throw Error(Fault::recipe, "data.streams = {} needs a data set of at least {} samples, this one has {}", plan.streams, 4 * plan.streams, samples)
-        .remedy("set data.streams to {} or less", std::max<int64_t>(1, samples / 4));
+  check_sampling(config, plan, samples);
   return plan;
 }
 

@@ -2,6 +2,7 @@
 // N global batch, V streams, R ranks, X samples drawn before the step, g a sample's place in the global batch.
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "data/data_config.hpp"
 
@@ -29,12 +30,14 @@ struct BatchPlan {
   int64_t rank_count(int64_t of_rank, int64_t drawn) const {
     return rank_first_place(of_rank + 1, drawn) - rank_first_place(of_rank, drawn);
   }
+  /// The first g of every rank in that step, and N at the end: world_size + 1 numbers.
+  std::vector<int64_t> starts(int64_t drawn) const;
 };
 
 /// Applies the defaults for streams. Throws Error(Fault::recipe) naming the key: both batch keys or neither, a batch or
-/// number of streams below 1, R > V, V > N.
+/// number of streams below 1, R > V, V > N, or ways of sampling that do not go together.
 BatchPlan resolve_plan(const DataConfig& config, int64_t world_size, int64_t rank);
-/// The same, once the data set is known: n < 4V is refused too.
+/// The same, once the size of the data set is known: n < 4V is refused too, n without what data.holdout takes away.
 BatchPlan resolve_plan(const DataConfig& config, int64_t samples, int64_t world_size, int64_t rank);
 
 }  // namespace ganymede::data

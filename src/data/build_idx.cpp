@@ -87,7 +87,7 @@ Manifest build_from_idx(const IdxOptions& options, storage::Hdf5Thread& thread) 
 
   Manifest description{.type = format::image_type, .shape = {options.size.value_or(images.height()), options.size.value_or(images.width()), 1}, .dtype = "uint8",
                        .samples = images.count(), .classes = {}, .attributes = {}, .counts = {}, .range_low = 0, .range_high = 255,
-                       .source = fmt::format("IDX file {}, {} x {}", paths.images.filename().string(), images.height(), images.width()), .shards = {}, .sha256 = {}};
+                       .source = fmt::format("IDX file {}, {} x {}", paths.images.filename().string(), images.height(), images.width()), .shards = {}, .mixture = {}, .stacked = {}, .sha256 = {}};
   if (!labels.empty()) {
     description.classes.emplace();
     for (int32_t c = 0; c <= *std::max_element(labels.begin(), labels.end()); ++c) description.classes->push_back(std::to_string(c));

@@ -10,6 +10,9 @@ class Fields;
 
 namespace ganymede::data {
 
+/// Where reals come from: sample_source.hpp.
+enum class Sampling { stream, replacement, synth, table };
+
 struct DataConfig {
   std::string path;                        // the data set's folder
   std::optional<int64_t> global_batch;     // samples of a step over all ranks; exactly one of the two is given
@@ -18,6 +21,11 @@ struct DataConfig {
   int64_t window = 4;                      // pieces that a stream shuffles together
   int64_t cache_mib = 2048;                // a data set that fits is kept in memory as stored
   int64_t prefetch = 4;                    // batches read ahead
+  Sampling sampling = Sampling::stream;
+  bool class_balanced = false;             // every class as likely as any other, drawn with replacement
+  std::optional<int64_t> table_rows = {};     // T; as many as there are samples
+  std::optional<int64_t> table_members = {};  // m; 1
+  int64_t holdout = 0;                     // samples at the end of the data set that are never drawn
 };
 
 void describe(config::Fields& fields, DataConfig& c);

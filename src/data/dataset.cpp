@@ -55,18 +55,18 @@ void check_dataset(const storage::Dataset& dataset, const char* name, at::Scalar
 
 Dataset::Dataset(std::filesystem::path folder, storage::Hdf5Thread& thread) : folder_(std::move(folder)), thread_(thread), manifest_(read_manifest(folder_)) {
   int64_t first = 0;
-  std::vector<int64_t> label_counts(static_cast<size_t>(manifest_.class_count()));
+  class_counts_.resize(static_cast<size_t>(manifest_.class_count()));
   for (size_t number = 0; number < manifest_.shards.size(); ++number) {
     first_samples_.push_back(first);
     first += manifest_.shards[number].samples;
     thread_.run(storage::Priority::read, [&] {
       auto shard = open_shard(number);
-      check_shard(shard, label_counts);
+      check_shard(shard);
     });
   }
-  for (size_t k = 0; manifest_.counts && k < label_counts.size(); ++k)
-    if (manifest_.counts->at(k) != label_counts[k])
-      throw Error(Fault::bad_data, "the manifest of {} counts {} samples of class {}, its shards hold {}", folder_.string(), manifest_.counts->at(k), k, label_counts[k])
+  for (size_t k = 0; manifest_.counts && k < class_counts_.size(); ++k)
+    if (manifest_.counts->at(k) != class_counts_[k])
+      throw Error(Fault::bad_data, "the manifest of {} counts {} samples of class {}, its shards hold {}", folder_.string(), manifest_.counts->at(k), k, class_counts_[k])
           .cause("manifest and shards are of different builds")
           .remedy("build the data set again");
 }
@@ -101,7 +101,7 @@ Dataset::OpenShard Dataset::open_shard(size_t number) const {
   return {number, std::move(file), std::move(samples), std::move(labels)};
 }
 
-void Dataset::check_shard(OpenShard& shard, std::vector<int64_t>& label_counts) {
+void Dataset::check_shard(OpenShard& shard) {
   const auto& about = manifest_.shards[shard.number];
   const int64_t extent = shard.samples.chunk_rows() > 0 ? shard.samples.chunk_rows() : format::chunk_samples(sample_bytes());
   for (int64_t first = 0; first < about.samples; first += extent) chunks_.push_back(std::min(extent, about.samples - first));
@@ -113,7 +113,7 @@ void Dataset::check_shard(OpenShard& shard, std::vector<int64_t>& label_counts) 
     for (size_t i = 0; i < labels.size(); ++i) {
       if (labels[i] < 0 || labels[i] >= manifest_.class_count())
         throw unfit(shard.file.path(), fmt::format("label {} of sample {} is not one of {} classes", labels[i], first + static_cast<int64_t>(i), manifest_.class_count()));
-      ++label_counts[static_cast<size_t>(labels[i])];
+      ++class_counts_[static_cast<size_t>(labels[i])];
     }
   }
 }
@@ -135,13 +135,31 @@ Dataset::OpenShard& Dataset::shard(size_t number) {
   return open_.front();
 }
 
-void Dataset::read(int64_t first, int64_t count, uint8_t* samples, uint8_t* labels) {
+Dataset::Part Dataset::part_of(int64_t first, int64_t count) const {
   if (first < 0 || count < 0 || first + count > manifest_.samples) throw Error(Fault::bug, "samples {} to {} of {}", first, first + count, manifest_.samples);
+  const auto number = static_cast<size_t>(std::upper_bound(first_samples_.begin(), first_samples_.end(), first) - first_samples_.begin() - 1);
+  const int64_t row = first - first_samples_[number];
+  return {number, row, std::min(count, manifest_.shards[number].samples - row)};
+}
+
+std::vector<int32_t> Dataset::read_classes(int64_t first, int64_t count) {
+  if (!manifest_.classes) throw Error(Fault::bug, "the data set {} has no classes", folder_.string());
+  std::vector<int32_t> labels;
   while (count > 0) {
-    const auto number = static_cast<size_t>(std::upper_bound(first_samples_.begin(), first_samples_.end(), first) - first_samples_.begin() - 1);
-    const int64_t row = first - first_samples_[number];
-    const int64_t rows = std::min(count, manifest_.shards[number].samples - row);
-    thread_.run(storage::Priority::read, [&] {
+    const auto [number, row, rows] = part_of(first, count);
+    labels.resize(labels.size() + static_cast<size_t>(rows));
+    auto* to = &labels[labels.size() - static_cast<size_t>(rows)];
+    thread_.run(storage::Priority::read, [&, number = number, row = row, rows = rows] { shard(number).labels->read_rows(row, rows, to); });
+    first += rows;
+    count -= rows;
+  }
+  return labels;
+}
+
+void Dataset::read(int64_t first, int64_t count, uint8_t* samples, uint8_t* labels) {
+  while (count > 0) {
+    const auto [number, row, rows] = part_of(first, count);
+    thread_.run(storage::Priority::read, [&, number = number, row = row, rows = rows] {
       auto& open = shard(number);
       open.samples.read_rows(row, rows, samples);
       if (manifest_.is_points()) check_finite(reinterpret_cast<const float*>(samples), row, rows, open.file.path());

@@ -25,6 +25,8 @@ class Dataset {
   const Manifest& manifest() const { return manifest_; }
   int64_t samples() const { return manifest_.samples; }
   int64_t sample_bytes() const { return manifest_.sample_bytes(); }
+  /// Samples of each class, counted when the data set was opened; empty where there are no classes.
+  const std::vector<int64_t>& class_counts() const { return class_counts_; }
   bool has_labels() const { return label_bytes() > 0; }
   /// Of one sample's label as stored: 4 (int32 class), A (attributes), 0 (none).
   int64_t label_bytes() const;
@@ -33,6 +35,8 @@ class Dataset {
 
   /// Samples [first, first + count) as stored, across shards; `labels` may be null.
   void read(int64_t first, int64_t count, uint8_t* samples, uint8_t* labels);
+  /// Their classes alone. The data set has classes.
+  std::vector<int32_t> read_classes(int64_t first, int64_t count);
 
  private:
   struct OpenShard {
@@ -43,13 +47,20 @@ class Dataset {
   };
   OpenShard open_shard(size_t number) const;
   OpenShard& shard(size_t number);
-  void check_shard(OpenShard& shard, std::vector<int64_t>& label_counts);
+  void check_shard(OpenShard& shard);
+  // The shard that holds sample `first`, its row there, and how many of `count` samples it holds from there on.
+  struct Part {
+    size_t shard;
+    int64_t row, rows;
+  };
+  Part part_of(int64_t first, int64_t count) const;
   void check_finite(const float* points, int64_t first_row, int64_t rows, const std::filesystem::path& path) const;
 
   std::filesystem::path folder_;
   storage::Hdf5Thread& thread_;
   Manifest manifest_;
   std::vector<int64_t> chunks_, first_samples_;  // first_samples_: of each shard
+  std::vector<int64_t> class_counts_;
   std::list<OpenShard> open_;                    // Hdf5Thread only; few, most recently used first: a site may allow 64 open files
 };
 

@@ -1,10 +1,11 @@
 #include "data/manifest.hpp"
 
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 
 #include "core/error.hpp"
+#include "data/formula.hpp"
+#include "data/json_reading.hpp"
 #include "data/shard_format.hpp"
 #include "storage/files.hpp"
 #include "storage/sha256.hpp"
@@ -12,69 +13,16 @@
 namespace ganymede::data {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr size_t max_shape = 4;
 constexpr int64_t max_extent = int64_t{1} << 24;
 
-// Reads values by key; its messages say where in the manifest something is wrong.
-class Reading {
- public:
-  Reading(const Json& json, std::filesystem::path path, std::string where) : json_(json), path_(std::move(path)), where_(std::move(where)) {
-    if (!json.is_object()) throw Error(Fault::bad_data, "{}: {} is no JSON object", path_.string(), where_.empty() ? "the file" : where_);
-  }
-  Error wrong(const std::string& key, const std::string& why) const {
-    return Error(Fault::bad_data, "{}: {}{} {}", path_.string(), where_, key, why).remedy("build the data set again, or correct the manifest");
-  }
-  template <typename T>
-  T get(const std::string& key) const {
-    return convert<T>(key, at(key));
-  }
-  template <typename T>
-  std::optional<T> get_or_null(const std::string& key) const {
-    const Json& value = at(key);
-    if (value.is_null()) return std::nullopt;
-    return convert<T>(key, value);
-  }
-  const Json& at(const std::string& key) const {
-    const auto found = json_.find(key);
-    if (found == json_.end()) throw wrong(key, "is missing");
-    return *found;
-  }
-
- private:
-  template <typename T>
-  T convert(const std::string& key, const Json& value) const {
-    if constexpr (std::is_same_v<T, std::string>) {
-      if (!value.is_string()) throw wrong(key, "must be a text");
-      return value.get<std::string>();
-    } else if constexpr (std::is_same_v<T, int64_t>) {
-      const bool fits = value.is_number_unsigned() ? value.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX) : value.is_number_integer();
-      if (!fits) throw wrong(key, "must be an integer");
-      return value.get<int64_t>();
-    } else if constexpr (std::is_same_v<T, double>) {
-      if (!value.is_number()) throw wrong(key, "must be a number");
-      return value.get<double>();
-    } else {
-      if (!value.is_array()) throw wrong(key, "must be a list");
-      T list;
-      for (const auto& element : value) list.push_back(convert<typename T::value_type>(key, element));
-      return list;
-    }
-  }
-
-  const Json& json_;
-  std::filesystem::path path_;
-  std::string where_;
-};
-
-void check_file_name(const Reading& reading, const std::string& file) {
+void check_file_name(const JsonReading& reading, const std::string& file) {
   const bool is_bare = !file.empty() && file.front() != '.' && file.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
   if (!is_bare) throw reading.wrong("file", fmt::format("'{}' is no bare name of a file beside the manifest", file));
 }
 
 Manifest::Shard read_shard(const Json& json, const std::filesystem::path& path, size_t number) {
-  const Reading reading(json, path, fmt::format("shards[{}].", number));
+  const JsonReading reading(json, path, fmt::format("shards[{}].", number));
   Manifest::Shard shard{reading.get<std::string>("file"), reading.get<int64_t>("samples"), reading.get<int64_t>("bytes"), reading.get<std::string>("sha256")};
   check_file_name(reading, shard.file);
   if (shard.samples < 1) throw reading.wrong("samples", "must be at least 1");
@@ -84,7 +32,7 @@ Manifest::Shard read_shard(const Json& json, const std::filesystem::path& path, 
   return shard;
 }
 
-void check_kind(const Reading& reading, const Manifest& manifest) {
+void check_kind(const JsonReading& reading, const Manifest& manifest) {
   const size_t dims = manifest.type == format::image_type ? 3 : manifest.type == format::video_type ? 4 : manifest.is_points() ? 1 : 0;
   if (dims == 0) throw reading.wrong("type", fmt::format("is '{}', not image, video or points", manifest.type));
   if (manifest.dtype != (manifest.is_points() ? "float32" : "uint8")) throw reading.wrong("dtype", fmt::format("'{}' does not fit type '{}'", manifest.dtype, manifest.type));
@@ -94,7 +42,7 @@ void check_kind(const Reading& reading, const Manifest& manifest) {
     if (extent < 1 || extent > max_extent || __builtin_mul_overflow(bytes, extent, &bytes)) throw reading.wrong("shape", "has impossible numbers");
 }
 
-void check_sums(const Reading& reading, const Manifest& manifest) {
+void check_sums(const JsonReading& reading, const Manifest& manifest) {
   std::set<std::string> files;
   int64_t samples = 0;
   for (const auto& shard : manifest.shards) {
@@ -140,7 +88,7 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   } catch (const Json::exception& error) {
     throw Error(Fault::bad_data, "{} is no JSON", path.string()).cause("{}", error.what()).remedy("build the data set again");
   }
-  const Reading reading(json, path, "");
+  const JsonReading reading(json, path, "");
   if (reading.get<std::string>("format") != format::dataset_format) throw reading.wrong("format", fmt::format("is not '{}'", format::dataset_format));
   if (reading.get<int64_t>("version") != format::version)
     throw Error(Fault::bad_data, "{} has version {}, this program reads version {}", path.string(), reading.get<int64_t>("version"), format::version)
@@ -164,6 +112,7 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   for (const auto& shard : shards) manifest.shards.push_back(read_shard(shard, path, manifest.shards.size()));
   check_kind(reading, manifest);
   check_sums(reading, manifest);
+  if (reading.has(format::formula_key)) read_formula(reading.below(format::formula_key), manifest);
   manifest.sha256 = storage::sha256_text(text);
   return manifest;
 }
@@ -172,10 +121,11 @@ void write_manifest(const std::filesystem::path& folder, Manifest& manifest) {
   Json shards = Json::array();
   for (const auto& shard : manifest.shards)
     shards.push_back({{"file", shard.file}, {"samples", shard.samples}, {"bytes", shard.bytes}, {"sha256", shard.sha256}});
-  const Json json = {{"format", format::dataset_format}, {"version", format::version}, {"type", manifest.type}, {"shape", manifest.shape},
-                     {"dtype", manifest.dtype}, {"samples", manifest.samples}, {"classes", or_null(manifest.classes)},
-                     {"attributes", or_null(manifest.attributes)}, {"counts", or_null(manifest.counts)},
-                     {"range", {manifest.range_low, manifest.range_high}}, {"source", manifest.source}, {"shards", shards}};
+  Json json = {{"format", format::dataset_format}, {"version", format::version}, {"type", manifest.type}, {"shape", manifest.shape},
+               {"dtype", manifest.dtype}, {"samples", manifest.samples}, {"classes", or_null(manifest.classes)},
+               {"attributes", or_null(manifest.attributes)}, {"counts", or_null(manifest.counts)},
+               {"range", {manifest.range_low, manifest.range_high}}, {"source", manifest.source}, {"shards", shards}};
+  if (auto formula = formula_json(manifest); !formula.is_null()) json[format::formula_key] = std::move(formula);  // no key where there is none
   const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   storage::write_file_atomically(folder / format::manifest_file, text);
   manifest.sha256 = storage::sha256_text(text);

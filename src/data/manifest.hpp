@@ -6,7 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "data/mixture.hpp"
+
 namespace ganymede::data {
+
+/// What `data synth stacked-mnist` remembers of its source.
+struct StackedDigits {
+  int64_t digits = 0;  // grey images that the channels were drawn from
+  bool operator==(const StackedDigits&) const = default;
+};
 
 struct Manifest {
   struct Shard {
@@ -24,6 +32,9 @@ struct Manifest {
   double range_low = 0, range_high = 0;
   std::string source;  // for people: where the data come from
   std::vector<Shard> shards;
+  /// The key `formula`: at most one of the two, for data sets that `data synth` made.
+  std::optional<Mixture> mixture;
+  std::optional<StackedDigits> stacked;
 
   /// SHA-256 of the bytes of manifest.json, which names the data set in checkpoints; set by read and write.
   std::string sha256;

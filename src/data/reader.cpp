@@ -1,43 +1,48 @@
 #include "data/reader.hpp"
 
-#include <ATen/ops/empty.h>
-
+#include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "core/error.hpp"
 
 namespace ganymede::data {
 
 Reader::Reader(Dataset& dataset, const BatchPlan& plan, const DataConfig& config, uint64_t seed)
-    : dataset_(dataset), plan_(plan), prefetch_(std::max<int64_t>(1, config.prefetch)), order_(dataset.chunks(), plan.streams, config.window, seed),
-      store_(make_store(dataset, config.cache_mib)) {}
+    : dataset_(dataset), plan_(plan), prefetch_(std::max<int64_t>(1, config.prefetch)),
+      source_(make_source({dataset, plan, config, seed})) {
+  queues_[0].is_wanted = true;
+}
 
 Reader::~Reader() { stop(); }
 
-Batch Reader::next(Deadline deadline) {
+Batch Reader::take(Phase phase, Deadline deadline) {
   read_ahead();
+  Queue& queue = queues_[queue_of(phase)];
   const auto begin = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
-  const bool is_there = changed_.wait_until(lock, deadline.moment(), [this] { return !ready_.empty() || failure_; });
+  if (!queue.is_wanted) {
+    queue.is_wanted = true;
+    changed_.notify_all();
+  }
+  const bool is_there = changed_.wait_until(lock, deadline.moment(), [&] { return !queue.ready.empty() || failure_; });
   wait_ms_ += std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   if (!is_there)
     throw Error(Fault::io, "reading a batch of {} passed its deadline of {:.0f} s", dataset_.folder().string(), deadline.span_s())
         .cause("the storage answers slowly or not at all")
         .remedy("check the disk or network file system that holds it");
-  if (ready_.empty()) std::rethrow_exception(failure_);
-  Batch batch = std::move(ready_.front());
-  ready_.pop_front();
+  if (queue.ready.empty()) std::rethrow_exception(failure_);
+  Batch batch = std::move(queue.ready.front());
+  queue.ready.pop_front();
   lock.unlock();
   changed_.notify_all();
-  drawn_ += plan_.global_batch;
+  ++taken_[static_cast<size_t>(phase)];
   return batch;
 }
 
-void Reader::skip_to(int64_t drawn_samples) {
-  if (drawn_samples < 0) throw Error(Fault::bug, "skip to {} drawn samples", drawn_samples);
+void Reader::skip_to(int64_t d_batches, int64_t g_batches) {
+  if (d_batches < 0 || g_batches < 0) throw Error(Fault::bug, "skip to {} and {} drawn batches", d_batches, g_batches);
   stop();
-  drawn_ = drawn_samples;
+  taken_ = {d_batches, g_batches};
 }
 
 double Reader::take_wait_ms() { return std::exchange(wait_ms_, 0.0); }
@@ -46,8 +51,12 @@ void Reader::read_ahead() {
   if (thread_.joinable()) return;
   is_stopping_ = false;
   failure_ = nullptr;
-  ready_.clear();
-  thread_ = std::thread([this, drawn = drawn_] { produce_batches(drawn); });
+  for (Queue& queue : queues_) {
+    queue.ready.clear();
+    queue.made = 0;
+  }
+  for (const Phase phase : {Phase::discriminator, Phase::generator}) queues_[queue_of(phase)].made += taken_[static_cast<size_t>(phase)];
+  thread_ = std::thread([this] { produce_batches(); });
 }
 
 void Reader::stop() {
@@ -60,18 +69,30 @@ void Reader::stop() {
   thread_.join();
 }
 
-void Reader::produce_batches(int64_t drawn) {
+// The wanted queue with the fewest batches, if it has room. Under mutex_.
+Reader::Queue* Reader::next_to_fill() {
+  Queue* found = nullptr;
+  for (Queue& queue : queues_)
+    if (const auto ready = static_cast<int64_t>(queue.ready.size()); queue.is_wanted && ready < prefetch_)
+      if (!found || queue.ready.size() < found->ready.size()) found = &queue;
+  return found;
+}
+
+void Reader::produce_batches() {
   try {
-    for (;; drawn += plan_.global_batch) {
+    for (;;) {
+      Queue* queue = nullptr;
+      int64_t number = 0;
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return is_stopping_ || static_cast<int64_t>(ready_.size()) < prefetch_; });
+        changed_.wait(lock, [&] { return is_stopping_ || (queue = next_to_fill()); });
         if (is_stopping_) return;
+        number = queue->made++;
       }
-      Batch batch = make_batch(drawn);
+      Batch batch = make_batch(queue == &queues_[0] ? Phase::discriminator : Phase::generator, number);
       {
         const std::lock_guard guard(mutex_);
-        ready_.push_back(std::move(batch));
+        queue->ready.push_back(std::move(batch));
       }
       changed_.notify_all();
     }
@@ -82,37 +103,15 @@ void Reader::produce_batches(int64_t drawn) {
   }
 }
 
-Batch Reader::make_batch(int64_t drawn) {
-  const auto& manifest = dataset_.manifest();
-  const int64_t count = plan_.rank_count(plan_.rank, drawn), sample_bytes = dataset_.sample_bytes(), label_bytes = dataset_.label_bytes();
-  std::vector<int64_t> sizes{count};
-  sizes.insert(sizes.end(), manifest.shape.begin(), manifest.shape.end());
-  Batch batch{.samples = at::empty(sizes, at::TensorOptions().dtype(manifest.is_points() ? at::kFloat : at::kByte)),
-              .labels = {},
-              .real_index = at::empty({count}, at::TensorOptions().dtype(at::kLong)),
-              .first_place = plan_.rank_first_place(plan_.rank, drawn),
-              .global_batch = plan_.global_batch};
-  if (manifest.classes) batch.labels = at::empty({count}, at::TensorOptions().dtype(at::kInt));
-  else if (label_bytes > 0) batch.labels = at::empty({count, label_bytes}, at::TensorOptions().dtype(at::kByte));
-
-  auto* sample = static_cast<uint8_t*>(batch.samples.mutable_data_ptr());
-  auto* label = label_bytes > 0 ? static_cast<uint8_t*>(batch.labels.mutable_data_ptr()) : nullptr;
-  auto* index = batch.real_index.mutable_data_ptr<int64_t>();
-  for (int64_t v = plan_.first_stream(); v < plan_.end_stream(); ++v) {
-    const int64_t end = plan_.given(v, drawn + plan_.global_batch);
-    for (int64_t position = plan_.given(v, drawn); position < end;) {
-      const Window& window = order_.window_at(v, position);
-      store_->load(v, window);
-      for (; position < std::min(end, window.end_position()); ++position) {
-        const int64_t i = position - window.first_position;
-        std::memcpy(sample, store_->sample(v, window, i), static_cast<size_t>(sample_bytes));
-        sample += sample_bytes;
-        if (label) std::memcpy(label, store_->label(v, window, i), static_cast<size_t>(label_bytes));
-        if (label) label += label_bytes;
-        *index++ = window.samples[i];
-      }
-    }
-  }
+Batch Reader::make_batch(Phase phase, int64_t number) {
+  const int64_t drawn = number * plan_.global_batch;
+  const auto starts = plan_.starts(drawn);
+  const int64_t first = starts[static_cast<size_t>(plan_.rank)], end = starts[static_cast<size_t>(plan_.rank + 1)];
+  Batch batch = empty_batch(dataset_.manifest(), end - first);
+  batch.first_place = first;
+  batch.global_batch = plan_.global_batch;
+  batch.drawn = drawn;
+  source_->fill(phase, number, batch);
   return batch;
 }
 

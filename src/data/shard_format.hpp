@@ -15,6 +15,10 @@ inline constexpr const char* dataset_format = "ganymede-dataset";
 inline constexpr const char* shard_format = "ganymede-shard";
 inline constexpr int64_t version = 1;
 
+inline constexpr const char* formula_key = "formula";     // of the manifest, optional: formula.hpp
+inline constexpr int64_t max_components = int64_t{1} << 16;
+inline constexpr int64_t max_formula_numbers = int64_t{1} << 20;  // so that no manifest nears its largest size
+
 inline constexpr const char* samples_name = "samples";
 inline constexpr const char* labels_name = "labels";
 inline constexpr const char* format_attribute = "format";

@@ -87,7 +87,7 @@ TEST_F(Build, OutputMayBeAnEmptyFolderOnly) {
   const auto before = read_bytes(folder_ / "out" / "empty" / "manifest.json");
   expect_fault(Fault::cannot_write, {"empty", "already"}, [&] { build_from_idx(options("empty"), thread_); });
   EXPECT_EQ(read_bytes(folder_ / "out" / "empty" / "manifest.json"), before);
-  expect_fault(Fault::cannot_write, {}, [&] { synth_ring({.output = folder_ / "out" / "empty"}, thread_); });
+  expect_fault(Fault::cannot_write, {}, [&] { synth_mixture(ring(), {.output = folder_ / "out" / "empty"}, thread_); });
   EXPECT_EQ(entries(folder_ / "out"), 1);
 }
 
@@ -134,28 +134,6 @@ TEST_F(Build, PeekShowsDifferentSamples) {
     EXPECT_EQ(found.classes.size(), 3u);
   }
   EXPECT_NE(peek(folder_ / "set", 10, 1, thread_).real_index, peek(folder_ / "set", 10, 2, thread_).real_index);
-}
-
-TEST_F(Build, RingHasItsMoments) {
-  const auto manifest = synth_ring({.output = folder_ / "out" / "ring", .samples = 40'000, .modes = 5, .radius = 3, .sd = 0.2, .seed = 8}, thread_);
-  EXPECT_TRUE(manifest.is_points());
-  EXPECT_EQ(manifest.classes->at(4), "mode 4");
-  EXPECT_NE(manifest.source.find("0.2"), std::string::npos);
-  Dataset dataset(folder_ / "out" / "ring", thread_);
-  auto points = at::empty({40'000, 2}, at::kFloat);
-  auto labels = at::empty({40'000}, at::kInt);
-  dataset.read(0, 40'000, reinterpret_cast<uint8_t*>(points.data_ptr<float>()), reinterpret_cast<uint8_t*>(labels.data_ptr<int32_t>()));
-  for (int mode = 0; mode < 5; ++mode) {
-    const auto own = points.index({labels.eq(mode)}).to(at::kDouble);
-    const double angle = 2 * M_PI * mode / 5, n = static_cast<double>(own.size(0));
-    EXPECT_NEAR(n, 8000, 4 * std::sqrt(40'000 * 0.2 * 0.8));
-    EXPECT_NEAR(own.select(1, 0).mean().item<double>(), 3 * std::cos(angle), 5 * 0.2 / std::sqrt(n));
-    EXPECT_NEAR(own.select(1, 1).mean().item<double>(), 3 * std::sin(angle), 5 * 0.2 / std::sqrt(n));
-    EXPECT_NEAR(own.select(1, 0).std().item<double>(), 0.2, 5 * 0.2 / std::sqrt(2 * n));
-  }
-  EXPECT_EQ(synth_ring({.output = folder_ / "again", .samples = 40'000, .modes = 5, .radius = 3, .sd = 0.2, .seed = 8}, thread_).sha256, manifest.sha256);
-  expect_fault(Fault::usage, {"--modes 0"}, [&] { synth_ring({.output = folder_ / "bad", .modes = 0}, thread_); });
-  expect_fault(Fault::usage, {"--sd"}, [&] { synth_ring({.output = folder_ / "bad", .sd = -1}, thread_); });
 }
 
 TEST(Resize, KeepsFlatFieldsAndMeans) {

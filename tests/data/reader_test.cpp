@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "data/data_sets.hpp"
+#include "data/streams.hpp"
 #include "storage/expect_fault.hpp"
 #include "storage/temporary_folder.hpp"
 
@@ -64,10 +65,10 @@ TEST_F(Read, SkippingGoesWhereWalkingGoes) {
     at::Tensor last;
     for (int step = 0; step < 38; ++step) last = walking.next(soon()).real_index;
     jumping.next(soon());
-    jumping.skip_to(37 * 20);
+    jumping.skip_to(37, 0);
     EXPECT_TRUE(at::equal(jumping.next(soon()).real_index, last));
     EXPECT_EQ(jumping.drawn_samples(), 38 * 20);
-    jumping.skip_to(0);
+    jumping.skip_to(0, 0);
     Reader fresh(dataset, plan, settings, 1);
     EXPECT_TRUE(at::equal(jumping.next(soon()).real_index, fresh.next(soon()).real_index));
   }
@@ -110,7 +111,7 @@ TEST_F(Read, WhatFailsWhileReadingIsThrownByNextAfterWhatIsReady) {
   expect_fault(Fault::bad_data, {"shard-00001.h5"}, read_an_epoch);
   expect_fault(Fault::bad_data, {"shard-00001.h5"}, [&] { reader.next(soon()); });
   std::filesystem::rename(folder_ / "gone.h5", folder_ / "set" / "shard-00001.h5");
-  reader.skip_to(0);
+  reader.skip_to(0, 0);
   EXPECT_NO_THROW(read_an_epoch());
 }
 

@@ -25,9 +25,9 @@ def tool(*arguments, code=0):
     return run
 
 
-def check_manifest(folder):
+def check_manifest(folder, more=()):
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert list(manifest) == ["format", "version", "type", "shape", "dtype", "samples", "classes", "attributes", "counts", "range", "source", "shards"]
+    assert list(manifest) == ["format", "version", "type", "shape", "dtype", "samples", "classes", "attributes", "counts", "range", "source", "shards", *more]
     for shard in manifest["shards"]:
         content = (folder / shard["file"]).read_bytes()
         assert len(content) == shard["bytes"] and hashlib.sha256(content).hexdigest() == shard["sha256"]
@@ -50,7 +50,7 @@ def check_mnist(folder):
 
 def check_ring(folder):
     tool("ring", folder, 5000, 11)
-    check_manifest(folder)
+    formula = check_manifest(folder, ["formula"])["formula"]
     mode = philox.below(11, 8, "data", 0, 0, 5000, 1)[:, 0]       # element 0 picks the component
     normal = philox.normal(11, "data", 0, 0, 5000, 6)[:, 4:]      # normals start at element 4
     centre = 2.0 * numpy.stack([numpy.cos(2 * math.pi * mode / 8), numpy.sin(2 * math.pi * mode / 8)], 1)
@@ -58,6 +58,10 @@ def check_ring(folder):
         assert numpy.array_equal(f["labels"], mode.astype(numpy.int32))
         numpy.testing.assert_allclose(f["samples"][:], centre + 0.1 * normal, rtol=0, atol=2.5e-7)  # half a float32 ulp at 2, and libm
         assert f.attrs["layout"] == "NF" and f["samples"].dtype == numpy.float32
+    assert list(formula) == ["kind", "dims", "centres", "sd", "weights"] and (formula["kind"], formula["dims"]) == ("mixture", 2)
+    angle = 2 * math.pi * numpy.arange(8) / 8
+    numpy.testing.assert_allclose(formula["centres"], 2.0 * numpy.stack([numpy.cos(angle), numpy.sin(angle)], 1), rtol=0, atol=1e-15)
+    assert formula["sd"] == [0.1] * 8 and formula["weights"] == [1] * 8
 
 
 def write_with_h5py(folder, images, labels, **options):
