@@ -24,7 +24,7 @@ LOWER = {
     "replay": ["core", "config", "comm", "gan/hooks.hpp"],
     "checkpoint": ["core", "config", "storage", "comm"],
     "export": ["core", "nets"],
-    "evaluate": ["core", "config", "comm", "data", "nets"],
+    "evaluate": ["core", "config", "comm", "data", "nets", "export"],
 }
 LOWER["train"] = list(LOWER)
 LOWER["report"] = ["core", "config", "train/observer.hpp"]
@@ -109,6 +109,7 @@ PLANTED = [
     ("parallel/planted.cpp", '#include "gan/losses.hpp"', "parallel may not include gan/losses.hpp"),
     ("report/planted.cpp", '#include "train/trainer.hpp"', "report may not include train/trainer.hpp"),
     ("report/planted.cpp", "#include <storage/files.hpp>", "report may not include storage/files.hpp"),
+    ("export/planted.cpp", '#include "storage/files.hpp"', "export may not include storage/files.hpp"),
     ("data/planted.hpp", '#include "../comm/communicator.hpp"', "not written from src on"),
     ("train/planted.hpp", '#include "trainer.hpp"', "not written from src on"),
     ("train/planted.cpp", '#include "report/png.hpp"', "train may not include report/png.hpp"),

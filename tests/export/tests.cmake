@@ -1,0 +1,1 @@
+ganymede_test(export/safetensors_test.cpp LINKS export)
