@@ -22,6 +22,8 @@ struct Program {
 void add_train(CLI::App& app, Program& program);
 void add_sample(CLI::App& app, Program& program);
 void add_data(CLI::App& app, Program& program);
+void add_classifier(CLI::App& app, Program& program);
+void add_eval(CLI::App& app, Program& program);
 void add_config(CLI::App& app, Program& program);
 void add_bench(CLI::App& app, Program& program);
 

@@ -51,28 +51,88 @@ void add_build(CLI::App& data, Program& program) {
   });
 }
 
-void add_synth(CLI::App& data, Program& program) {
-  auto options = std::make_shared<data::RingOptions>();
-  auto* command = data.add_subcommand("synth", "make shards from a formula")->require_subcommand(1);
-  command->footer("Example: ganymede data synth ring build/shards/ring");
-  auto* ring = command->add_subcommand("ring", "points of Gaussians on a circle");
+// What every mixture takes; `make` is asked once the numbers of its own are there.
+void add_mixture(CLI::App& command, Program& program, std::function<data::NamedMixture()> make) {
+  auto options = std::make_shared<data::MixtureOptions>();
   auto output = std::make_shared<std::string>();
-  ring->add_option("output", *output, "folder to make")->required();
-  ring->add_option("--samples", options->samples, "how many points")->capture_default_str();
-  ring->add_option("--modes", options->modes, "how many Gaussians")->capture_default_str();
-  ring->add_option("--radius", options->radius, "of the circle")->capture_default_str();
-  ring->add_option("--sd", options->sd, "standard deviation of each")->capture_default_str();
-  ring->add_option("--seed", options->seed, "of the draw")->capture_default_str();
-  ring->footer("Example: ganymede data synth ring build/shards/ring");
-  ring->callback([options, output, &program] {
-    program.action = [options, output] {
+  command.add_option("output", *output, "folder to make")->required();
+  command.add_option("--samples", options->samples, "how many points")->capture_default_str();
+  command.add_option("--scale", options->scale, "divide every length by this")->capture_default_str();
+  command.add_flag("--balanced", options->balanced, "equally many points of each Gaussian, in random order");
+  command.add_option("--seed", options->seed, "of the draw")->capture_default_str();
+  command.footer(fmt::format("Example: ganymede data synth {0} build/shards/{0}", command.get_name()));
+  command.callback([options, output, make, &program] {
+    program.action = [options, output, make] {
       if (!is_first_process()) return 0;
       options->output = *output;
       storage::Hdf5Thread hdf5;
-      report_built(*output, data::synth_ring(*options, hdf5));
+      report_built(*output, data::synth_mixture(make(), *options, hdf5));
       return 0;
     };
   });
+}
+
+void add_ring(CLI::App& synth, Program& program) {
+  struct Ring {
+    int64_t modes = 8;
+    double radius = 2.0, sd = 0.1;
+  };
+  auto ring = std::make_shared<Ring>();
+  auto* command = synth.add_subcommand("ring", "points of Gaussians on a circle");
+  command->add_option("--modes", ring->modes, "how many Gaussians")->capture_default_str();
+  command->add_option("--radius", ring->radius, "of the circle")->capture_default_str();
+  command->add_option("--sd", ring->sd, "standard deviation of each")->capture_default_str();
+  add_mixture(*command, program, [ring] { return data::ring(ring->modes, ring->radius, ring->sd); });
+}
+
+void add_grid(CLI::App& synth, Program& program) {
+  struct Grid {
+    int64_t side = 5;
+    double spacing = 1.5, sd = 0.1;
+  };
+  auto grid = std::make_shared<Grid>();
+  auto* command = synth.add_subcommand("grid", "points of Gaussians on a square grid");
+  command->add_option("--side", grid->side, "Gaussians along one side")->capture_default_str();
+  command->add_option("--spacing", grid->spacing, "between neighbours")->capture_default_str();
+  command->add_option("--sd", grid->sd, "standard deviation of each")->capture_default_str();
+  add_mixture(*command, program, [grid] { return data::grid(grid->side, grid->spacing, grid->sd); });
+}
+
+void add_stacked(CLI::App& synth, Program& program) {
+  struct Options {
+    data::StackedOptions stacked;
+    std::string source, output;
+    std::vector<std::string> also;
+  };
+  auto options = std::make_shared<Options>();
+  auto* command = synth.add_subcommand("stacked-mnist", "images of three random digits, one in each channel; 1000 classes");
+  command->add_option("source", options->source, "a data set of grey digits")->required();
+  command->add_option("output", options->output, "folder to make")->required();
+  auto* count = command->add_option("--count", options->stacked.count, "how many stacks")->capture_default_str();
+  command->add_flag("--once", options->stacked.once, "every digit once in each channel, hence as many stacks as digits")->excludes(count);
+  command->add_option("--also", options->also, "another data set to draw from, such as the test digits")->allow_extra_args(false);
+  command->add_option("--seed", options->stacked.seed, "of the draw")->capture_default_str();
+  command->footer("Example: ganymede data synth stacked-mnist build/shards/mnist-28 build/shards/stacked");
+  command->callback([options, &program] {
+    program.action = [options] {
+      if (!is_first_process()) return 0;
+      options->stacked.sources = {options->source};
+      options->stacked.sources.insert(options->stacked.sources.end(), options->also.begin(), options->also.end());
+      options->stacked.output = options->output;
+      storage::Hdf5Thread hdf5;
+      report_built(options->output, data::synth_stacked(options->stacked, hdf5));
+      return 0;
+    };
+  });
+}
+
+void add_synth(CLI::App& data, Program& program) {
+  auto* command = data.add_subcommand("synth", "make shards from a formula")->require_subcommand(1);
+  command->footer("Example: ganymede data synth ring build/shards/ring");
+  add_ring(*command, program);
+  add_grid(*command, program);
+  add_mixture(*command->add_subcommand("gmm1d", "points of five Gaussians on a line"), program, data::gmm1d);
+  add_stacked(*command, program);
 }
 
 Json to_json(const data::DatasetStat& s) {

@@ -31,6 +31,8 @@ int run(int argc, char** argv) {
   add_train(app, program);
   add_sample(app, program);
   add_data(app, program);
+  add_classifier(app, program);
+  add_eval(app, program);
   add_config(app, program);
   add_bench(app, program);
   try {

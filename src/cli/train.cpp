@@ -15,7 +15,7 @@ namespace {
 
 struct Options {
   train::TrainRequest request;
-  std::string recipe, resume, out = "runs", device;
+  std::string recipe, resume, init_from, out = "runs", device;
   int ranks = 0;
 };
 
@@ -45,9 +45,12 @@ int train_here(const train::TrainRequest& request) {
 int run(Options options, const Program& program) {
   if (options.recipe.empty() == options.resume.empty())
     throw Error(Fault::usage, "train takes a recipe or --resume, and not both").remedy("ganymede train launch/recipes/mnist.toml");
+  if (!options.init_from.empty() && !options.resume.empty())
+    throw Error(Fault::usage, "--init-from starts a new run, --resume goes on with one").remedy("use one of them");
   if (!options.device.empty()) options.request.sets.push_back("run.device=\"" + options.device + "\"");
   options.request.recipe = options.recipe;
   options.request.resume = options.resume;
+  options.request.init_from = options.init_from;
   options.request.runs = options.out;
   options.request.argv = program.argv;
   const auto facts = comm::launcher_facts();
@@ -75,6 +78,7 @@ void add_train(CLI::App& app, Program& program) {
   auto* command = app.add_subcommand("train", "train a recipe, or go on with a run");
   command->add_option("recipe", options->recipe, "a TOML recipe");
   command->add_option("--resume", options->resume, "a run folder (goes on in place) or a checkpoint folder (starts a new run there)");
+  command->add_option("--init-from", options->init_from, "a run or checkpoint folder whose networks a new run starts with");
   command->add_option("--set", options->request.sets, "override one key: section.key=value")->expected(1)->take_all();
   command->add_option("--out", options->out, "folder of runs")->capture_default_str();
   command->add_option("--ranks", options->ranks, "start that many ranks on this host")->check(CLI::Range(1, 4096));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "train/compatibility.hpp"
 
 namespace ganymede::train {
 namespace {
@@ -28,6 +29,8 @@ void check_together(const config::Source& source, const RunConfig& c, config::Mi
   either("data.global_batch", "data.batch_per_rank", c.data.global_batch.has_value(), c.data.batch_per_rank.has_value(), "global_batch = 64");
   if (c.run.name.empty() || c.run.name.size() > 100 || std::any_of(c.run.name.begin(), c.run.name.end(), is_unfit_in_names) || c.run.name.front() == '.')
     mistakes.add(source.where("run.name"), fmt::format("run.name = \"{}\" cannot be part of a folder's name; use at most 100 letters, digits, '-' and '_'", c.run.name));
+  for (const auto& finding : refusals(c, std::nullopt)) mistakes.add(source.where(finding.key), fmt::format("{}: {}", finding.key, finding.text));
+  for (const auto& mistake : nets::check_networks(c.generator, c.discriminator, c.conditional)) mistakes.add(source.where(mistake.key), mistake.text);
   if (!source.is_set("data.path")) mistakes.add("", "data.path is not set; name the folder that `ganymede data build` wrote");
 }
 
@@ -52,6 +55,13 @@ void describe(config::Fields& fields, RunSection& c) {
   fields.integer("trace", c.trace, "iterations whose inputs, losses and gradients go to trace.h5").at_least(0);
 }
 
+void describe(config::Fields& fields, MonitorConfig& c) {
+  using Action = MonitorConfig::Action;
+  fields.integer("every_steps", c.every_steps, "iterations between checks for mode collapse; 0 = off").at_least(0);
+  fields.integer("samples", c.samples, "fakes of a check, and reals in each of its two sets; even").at_least(64).at_most(1 << 16);
+  fields.choice("action", c.action, {{"log", Action::log}, {"checkpoint", Action::checkpoint}, {"stop", Action::stop}}, "what a collapse leads to");
+}
+
 void describe(config::Fields& fields, LogConfig& c) {
   fields.integer("every_steps", c.every_steps, "iterations between rows of stats.jsonl").at_least(1);
   fields.integer("samples_every_steps", c.samples_every_steps, "iterations between sample grids; 0 = never").at_least(0);
@@ -63,13 +73,18 @@ std::vector<config::Section> sections(RunConfig& c) {
           section("latent", c.latent),
           section("generator", c.generator),
           section("discriminator", c.discriminator),
+          section("conditional", c.conditional),
           section("objective", c.objective),
+          section("regularizers", c.regularizers),
           section("tricks", c.tricks),
+          section("augment", c.augment),
+          section("balance", c.balance),
           section("optimizer.generator", c.generator_optimizer),
           section("optimizer.discriminator", c.discriminator_optimizer),
           section("average", c.average),
           section("parallel", c.parallel),
           section("checkpoint", c.checkpoint),
+          section("monitor", c.monitor),
           section("log", c.log)};
 }
 

@@ -30,17 +30,30 @@ struct RunSection {
 };
 void describe(config::Fields& fields, RunSection& c);
 
+struct MonitorConfig {
+  int64_t every_steps = 0;  // iterations between checks; 0: off
+  int64_t samples = 512;    // fakes of a check, and reals in each of its two sets
+  enum class Action { log, checkpoint, stop } action = Action::log;  // when the run is found collapsed
+};
+void describe(config::Fields& fields, MonitorConfig& c);
+
 struct RunConfig {
   RunSection run;
   data::DataConfig data;
   nets::LatentConfig latent;
-  nets::NetworkConfig generator, discriminator;
+  nets::GeneratorConfig generator;
+  nets::DiscriminatorConfig discriminator;
+  nets::ConditionalConfig conditional;
   gan::ObjectiveConfig objective;
+  gan::RegularizersConfig regularizers;
   gan::TricksConfig tricks;
+  gan::AugmentConfig augment;
+  gan::BalanceConfig balance;
   gan::OptimizerConfig generator_optimizer, discriminator_optimizer;
   gan::AverageConfig average;
   parallel::ParallelConfig parallel;
   checkpoint::CheckpointConfig checkpoint;
+  MonitorConfig monitor;
   LogConfig log;
 };
 

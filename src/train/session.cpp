@@ -4,7 +4,10 @@
 
 #include "checkpoint/format.hpp"
 #include "core/error.hpp"
+#include "gan/reference_batch.hpp"
+#include "core/log.hpp"
 #include "storage/sha256.hpp"
+#include "train/compatibility.hpp"
 
 namespace ganymede::train {
 namespace {
@@ -59,6 +62,10 @@ void take_optimizer(const State& state, gan::Player player, const parallel::Flat
     for (const auto& slot : flat.slots()) take(state, fmt::format("{}/{}/{}", group, name, slot.name), flat.view(moments, slot));
 }
 
+std::string flat_state_name(const gan::FlatState& state, const parallel::FlatNetwork::Slot& slot) {
+  return fmt::format("tricks/{}/{}/{}", state.name, gan::name_of(state.player), slot.name);
+}
+
 std::shared_ptr<nets::Network> typed(std::shared_ptr<nets::Network> network, gan::Precision precision) {
   network->to(gan::scalar_type(precision));
   return network;
@@ -77,6 +84,20 @@ nets::SampleShape stored_shape(const State& model) {
   if (read == 1) return {true, 0, 0, 0, h};
   if (read == 3) return {false, h, w, c, 0};
   throw Error(Fault::bad_data, "the checkpoint's model.h5 does not say what its generator makes").cause("the attribute sample_shape of /generator is missing or unreadable");
+}
+
+std::vector<int64_t> class_counts(const data::Manifest& manifest, const nets::ConditionalConfig& conditional) {
+  if (conditional.kind == nets::ConditionalKind::none) return {};
+  return manifest.counts.value_or(std::vector<int64_t>(manifest.classes->size(), 1));
+}
+
+nets::Conditioning stored_conditioning(const RunConfig& config, const State& model) {
+  if (config.conditional.kind == nets::ConditionalKind::none) return {};
+  const auto group = model.attributes.find("generator");
+  const auto* classes = group != model.attributes.end() && group->second.contains("classes") ? std::get_if<int64_t>(&group->second.at("classes")) : nullptr;
+  if (!classes || *classes < 2)
+    throw Error(Fault::bad_data, "the checkpoint's model.h5 does not say how many classes its generator makes").cause("the attribute classes of /generator is missing or unreadable");
+  return {config.conditional.kind, *classes};
 }
 
 const char* prior_name(nets::Prior prior) { return prior == nets::Prior::normal ? "normal" : "uniform"; }
@@ -115,7 +136,8 @@ void check_snapshot(const checkpoint::Snapshot& snapshot) {
   };
   const auto& c = snapshot.counters;
   unless(c.step < most_steps, fmt::format("step {} is beyond what a run can do", c.step));
-  unless(c.d_steps == c.step * config.objective.d_steps && c.g_steps == c.step * config.objective.g_steps,
+  const bool is_steered = config.balance.mode == gan::BalanceConfig::Mode::steps;  // then the numbers vary
+  unless(is_steered || (c.d_steps == c.step * config.objective.d_steps && c.g_steps == c.step * config.objective.g_steps),
          fmt::format("{} steps of D and {} of G are not what its recipe does in {} iterations", c.d_steps, c.g_steps, c.step));
   unless(config.data.global_batch && c.images == c.d_steps * *config.data.global_batch,
          fmt::format("{} images are not what its recipe shows in {} steps of D", c.images, c.d_steps));
@@ -128,8 +150,14 @@ void check_snapshot(const checkpoint::Snapshot& snapshot) {
 }
 
 std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw) {
-  auto generator = typed(nets::make_generator(config.generator, config.latent, stored_shape(model)), config.run.precision);
-  take_network(model, raw ? "generator" : "average", *generator);
+  auto generator = typed(nets::make_generator(config.generator, config.latent, stored_shape(model), stored_conditioning(config, model)), config.run.precision);
+  const std::string group = raw ? "generator" : "average";
+  if (generator->needs_reference()) {
+    const auto reference = model.tensors.find(group + "/reference");
+    if (reference == model.tensors.end()) throw Error(Fault::bad_data, "the checkpoint's {} lacks {}/reference", "model.h5", group);
+    generator->reserve_reference(reference->second.sizes());
+  }
+  take_network(model, group, *generator);
   generator->eval();
   return generator;
 }
@@ -143,18 +171,28 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   config_.data.batch_per_rank.reset();
   config_.data.streams = plan_.streams;
 
-  if (config_.objective.accumulate > plan_.global_batch)
-    throw Error(Fault::recipe, "objective.accumulate = {} is more than the global batch of {} has samples", config_.objective.accumulate, plan_.global_batch)
-        .remedy("lower objective.accumulate, or raise data.global_batch");
+  const auto shape = sample_shape(dataset_->manifest());
+  const RunFactsForRules facts{plan_.global_batch, plan_.streams, shape, dataset_->manifest().class_count()};
+  check_with_data(config_, facts);
+  if (!config_.augment.policy.empty() || config_.augment.ada.on) gan::check(config_.augment, shape, config_.objective.loss);
+  if (communicator.rank() == 0)
+    for (const auto& finding : warnings(config_, facts)) log::warning("{}: {}", finding.key, finding.text);
   const int64_t steps = total_steps(config_, plan_.global_batch);
   gan::fix_schedule(config_.generator_optimizer, steps * config_.objective.g_steps, "optimizer.generator");
   gan::fix_schedule(config_.discriminator_optimizer, steps * config_.objective.d_steps, "optimizer.discriminator");
 
-  const auto shape = sample_shape(dataset_->manifest());
   const auto precision = config_.run.precision;
-  generator_ = typed(nets::make_generator(config_.generator, config_.latent, shape), precision);
-  discriminator_ = typed(nets::make_discriminator(config_.discriminator, shape), precision);
-  auto average = typed(nets::make_generator(config_.generator, config_.latent, shape), precision);
+  const auto counts = class_counts(dataset_->manifest(), config_.conditional);
+  const nets::Conditioning conditioning{config_.conditional.kind, static_cast<int64_t>(counts.size())};
+  classes_ = conditioning.classes;
+  const int64_t joined = config_.objective.d_batch == gan::ObjectiveConfig::DBatch::paired ? 2 : config_.objective.pack;
+  generator_ = typed(nets::make_generator(config_.generator, config_.latent, shape, conditioning), precision);
+  discriminator_ = typed(nets::make_discriminator(config_.discriminator, shape, conditioning, joined), precision);
+  auto average = typed(nets::make_generator(config_.generator, config_.latent, shape, conditioning), precision);
+  gan::reserve_references(*generator_, *discriminator_, *average, config_.latent, conditioning, joined, shape, plan_.global_batch);
+  discriminator_->freeze(config_.tricks.freeze_d);
+  if (discriminator_->trained_parameters().empty())
+    throw Error(Fault::recipe, "tricks.freeze_d = {} leaves nothing of the discriminator to be trained", config_.tricks.freeze_d).remedy("freeze fewer layers");
   reader_ = std::make_unique<data::Reader>(*dataset_, plan_, config_.data, config_.run.seed);
   reader_->read_ahead();  // while weights are drawn
   flat_generator_ = std::make_unique<parallel::FlatNetwork>(generator_, true);
@@ -165,71 +203,75 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   average_ = std::make_unique<gan::Average>(config_.average, average, flat_average_->weights().parameters, generator_, flat_generator_->weights().parameters);
   average_->reset();
 
-  if (communicator.size() > 1 && config_.parallel.batch_norm == parallel::BatchNormScope::global) {
+  if (communicator.size() > 1) {
     statistics_ = std::make_unique<parallel::GlobalStatistics>(communicator, config_.parallel.deadline_s, waits_);
-    generator_->share_statistics(statistics_.get());
-    discriminator_->share_statistics(statistics_.get());
+    const bool with_batch_norm = config_.parallel.batch_norm == parallel::BatchNormScope::global;
+    generator_->share_statistics(statistics_.get(), with_batch_norm);
+    discriminator_->share_statistics(statistics_.get(), with_batch_norm);
   }
   reducer_ = std::make_unique<parallel::Reducer>(communicator, config_.parallel, *flat_generator_, *flat_discriminator_, waits_);
   generator_optimizer_ = std::make_unique<gan::Optimizer>(config_.generator_optimizer, flat_generator_->weights());
   discriminator_optimizer_ = std::make_unique<gan::Optimizer>(config_.discriminator_optimizer, flat_discriminator_->weights());
-  const gan::StepSetup setup{config_.objective, config_.tricks, config_.latent, precision, plan_.global_batch};
+  const gan::GameSetup setup{config_.objective, config_.regularizers, config_.tricks, config_.conditional, config_.balance, config_.augment,
+                             config_.latent, precision,
+                             plan_.global_batch, counts, communicator.size(), statistics_.get()};
   step_ = std::make_unique<gan::AlternatingStep>(setup, generator_, discriminator_, *reducer_, *generator_optimizer_, *discriminator_optimizer_, *average_, rng_);
 }
 
 void Session::run_iteration() {
-  step_->run([this] { return next_real(); }, config_.parallel.deadline_s);
+  const auto for_discriminator = [&] {
+    auto real = to_reals(reader_->next(deadline()));
+    forwarded_samples_ += real.samples.size(0);
+    return real;
+  };
+  step_->run({for_discriminator, [&] { return to_reals(reader_->next_for_generator(deadline())); }}, config_.parallel.deadline_s);
 }
 
-gan::RealBatch Session::next_real() {
-  const auto batch = reader_->next(Deadline::in(std::chrono::duration<double>(config_.parallel.deadline_s)));
+gan::RealBatch Session::to_reals(const data::Batch& batch) const {
   gan::RealBatch real;
   real.samples = data::to_network_input(batch, gan::scalar_type(config_.run.precision));
   real.real_index = batch.real_index;
-  real.labels = batch.labels;
-  real.first_place = batch.first_place;
-  if (config_.objective.accumulate > 1) real.micro_rows = micro_rows(drawn_ / plan_.global_batch);
-  drawn_ += plan_.global_batch;
-  forwarded_samples_ += real.samples.size(0);
+  if (batch.labels.defined() && batch.labels.dim() == 1) real.labels = batch.labels.to(at::kLong);
+  real.share = gan::share_of_rank(plan_.rank, plan_.world_size, plan_.streams, config_.objective.accumulate,
+                                  [&](int64_t stream) { return plan_.count(stream, batch.drawn); });
   return real;
 }
 
-// Place i of stream v's share goes to micro-batch (v + i) mod a: a function of the global batch alone. This rank may have none of one.
-std::vector<std::vector<int64_t>> Session::micro_rows(int64_t d_step) const {
-  const int64_t a = config_.objective.accumulate;
-  std::vector<std::vector<int64_t>> rows(a);
-  int64_t row = 0;
-  for (int64_t v = plan_.first_stream(); v < plan_.end_stream(); ++v) {
-    const int64_t share = plan_.count(v, d_step * plan_.global_batch);
-    for (int64_t i = 0; i < share; ++i) rows[(v + i) % a].push_back(row++);
-  }
-  return rows;
-}
-
-void Session::skip_to(int64_t images) {
-  drawn_ = images;
-  reader_->skip_to(images);
-}
-
-State Session::capture() const {
+State Session::capture() {
   State state;
   put_network(state, "generator", *generator_);
   put_network(state, "discriminator", *discriminator_);
   put_network(state, "average", *average_->network());
   put_optimizer(state, gan::Player::generator, *flat_generator_, *generator_optimizer_);
   put_optimizer(state, gan::Player::discriminator, *flat_discriminator_, *discriminator_optimizer_);
+  for (const auto& one : step_->flat_state())
+    for (const auto& slot : flat(one.player).slots())
+      state.tensors[flat_state_name(one, slot)] = flat(one.player).view(one.tensor, slot).clone(at::MemoryFormat::Contiguous);
+  step_->save(state);
   state.attributes["generator"]["prior"] = std::string(prior_name(config_.latent.prior));
   state.attributes["generator"]["latent"] = config_.latent.size;
+  if (classes_ > 0) state.attributes["generator"]["classes"] = classes_;
   state.attributes["generator"]["sample_shape"] = shape_text(sample_shape(dataset_->manifest()));
   return state;
 }
 
-void Session::restore(const State& model) {
+void Session::restore(const State& model, int64_t iterations_done) {
   take_network(model, "generator", *generator_);
   take_network(model, "discriminator", *discriminator_);
   take_network(model, "average", *average_->network());
   take_optimizer(model, gan::Player::generator, *flat_generator_, *generator_optimizer_);
   take_optimizer(model, gan::Player::discriminator, *flat_discriminator_, *discriminator_optimizer_);
+  for (const auto& one : step_->flat_state())
+    for (const auto& slot : flat(one.player).slots()) take(model, flat_state_name(one, slot), flat(one.player).view(one.tensor, slot));
+  step_->load(model, iterations_done);
+  reader_->skip_to(d_steps_done(), step_->needs_generator_reals() ? g_steps_done() : 0);
+}
+
+void Session::initialize_from(const State& model) {
+  take_network(model, "generator", *generator_);
+  take_network(model, "discriminator", *discriminator_);
+  average_->reset();
+  step_->start_again();
 }
 
 std::string Session::fingerprint() const {

@@ -37,9 +37,12 @@ class Session {
   void run_iteration();
   void settle() { step_->settle(config_.parallel.deadline_s); }
 
-  /// Call settle() first. Tensors are copies.
-  State capture() const;
-  void restore(const State& model);
+  /// Call settle() first. Tensors are copies. restore() also moves the reals to where the run stood.
+  State capture();
+  void restore(const State& model, int64_t iterations_done);
+  /// The weights and buffers of G and D from another run's checkpoint; everything else starts anew. Throws Error(Fault::bad_data) where
+  /// names or shapes differ.
+  void initialize_from(const State& model);
   /// What must be the same on every rank before the first step, one line each.
   std::string fingerprint() const;
 
@@ -50,19 +53,19 @@ class Session {
   parallel::Reducer& reducer() { return *reducer_; }
   parallel::FlatNetwork& flat(gan::Player player) { return player == gan::Player::generator ? *flat_generator_ : *flat_discriminator_; }
   data::Reader& reader() { return *reader_; }
+  data::Dataset& dataset() { return *dataset_; }
   const Rng& rng() const { return rng_; }
+  nets::Network& network(gan::Player player) { return player == gan::Player::generator ? *generator_ : *discriminator_; }
   const nets::Network& network(gan::Player player) const { return player == gan::Player::generator ? *generator_ : *discriminator_; }
   nets::Network& average_network() { return *average_->network(); }
   parallel::WaitTimes& waits() { return waits_; }
+  Deadline deadline() const { return Deadline::in(std::chrono::duration<double>(config_.parallel.deadline_s)); }
   int64_t forwarded_samples() const { return forwarded_samples_; }  // reals this rank has shown to D
   int64_t d_steps_done() const { return discriminator_optimizer_->steps_done(); }
   int64_t g_steps_done() const { return generator_optimizer_->steps_done(); }
-  /// Moves the stream of reals to where `images` samples have been drawn.
-  void skip_to(int64_t images);
 
  private:
-  gan::RealBatch next_real();
-  std::vector<std::vector<int64_t>> micro_rows(int64_t d_step) const;
+  gan::RealBatch to_reals(const data::Batch& batch) const;
 
   RunConfig config_;
   comm::Communicator& communicator_;
@@ -78,7 +81,7 @@ class Session {
   std::unique_ptr<gan::Average> average_;
   std::unique_ptr<gan::AlternatingStep> step_;
   std::unique_ptr<data::Reader> reader_;
-  int64_t drawn_ = 0;  // reals drawn so far, all ranks
+  int64_t classes_ = 0;  // of a game with classes
   int64_t forwarded_samples_ = 0;
 };
 

@@ -39,22 +39,39 @@ at::Tensor Trace::joined(const at::Tensor& rows, int64_t first_place, const char
   return all.to(rows.scalar_type());
 }
 
+// D's outputs, one a row of D's; of packs each rank's come after those of the ranks before.
+void Trace::put_outputs(const std::string& name, const at::Tensor& own) {
+  if (!own.defined()) return;
+  const int64_t pack = session_.config().objective.pack;
+  const auto counts = communicator_.all_gather(at::full({1}, own.size(0), at::kLong), "trace rows", Deadline::in(trace_deadline), comm::Channel::control);
+  const int64_t first = counts.narrow(0, 0, communicator_.rank()).sum().item<int64_t>();
+  auto all = at::zeros({session_.plan().global_batch / pack}, own.scalar_type());
+  all.narrow(0, first, own.size(0)).copy_(own);
+  communicator_.all_reduce_sum(all, "trace outputs", Deadline::in(trace_deadline), comm::Channel::control);
+  put(name, all);
+}
+
 void Trace::on_gradient(const gan::PhaseRecord& record, const at::Tensor& flat_gradient) {
-  const auto& objective = session_.config().objective;
   const bool is_d = record.player == gan::Player::discriminator;
-  const int64_t per_iteration = is_d ? objective.d_steps : objective.g_steps;
-  const auto group = fmt::format("steps/{:06}/{}/{}/", record.step / per_iteration, is_d ? "d" : "g", record.step % per_iteration);
-  auto loss = at::full({}, record.loss, at::kDouble);
-  communicator_.all_reduce_sum(loss, "trace loss", Deadline::in(trace_deadline), comm::Channel::control);
-  put(group + "loss", loss);
-  put(group + "z", joined(record.latents, record.first_place, "trace z"));
-  if (is_d) {
-    put(group + "real", joined(record.real, record.first_place, "trace real"));
-    put(group + "real_index", joined(record.real_index, record.first_place, "trace real_index"));
-    if (record.labels.defined()) put(group + "labels", joined(record.labels, record.first_place, "trace labels"));
-    put(group + "logit_real", joined(record.logit_real, record.first_place, "trace logit_real"));
-    put(group + "logit_fake", joined(record.logit_fake, record.first_place, "trace logit_fake"));
-  }
+  const auto group = fmt::format("steps/{:06}/{}/{}/", record.iteration, is_d ? "d" : "g", record.turn);
+  const auto put_sum = [&](const std::string& name, double own) {
+    auto value = at::full({}, own, at::kDouble);
+    communicator_.all_reduce_sum(value, "trace loss", Deadline::in(trace_deadline), comm::Channel::control);
+    put(group + name, value);
+  };
+  put_sum("loss", record.loss);
+  for (const auto& [name, own] : record.terms) put_sum(name, own);
+  for (const auto& [name, value] : record.weight_terms) put(group + name, at::full({}, value, at::kDouble));
+  const auto put_rows = [&](const char* name, const at::Tensor& rows) {
+    if (rows.defined()) put(group + name, joined(rows, record.first_place, name));
+  };
+  put_rows("z", record.latents);
+  put_rows("real", record.real);
+  put_rows("real_index", record.real_index);
+  put_rows("labels", record.labels);
+  put_rows("fake_labels", record.fake_labels);
+  put_rows("slots", record.slots);
+  if (is_d) put_outputs(group + "logit_real", record.logit_real), put_outputs(group + "logit_fake", record.logit_fake);
   const auto& flat = session_.flat(record.player);
   for (const auto& slot : flat.slots()) put(group + "grad/" + slot.name, flat.view(flat_gradient, slot));
 }

@@ -8,8 +8,10 @@
 #include "checkpoint/format.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "data/held_out.hpp"
 #include "data/inspect.hpp"
 #include "train/agreement.hpp"
+#include "train/generation.hpp"
 #include "train/run_folder.hpp"
 #include "train/stop_signals.hpp"
 
@@ -52,6 +54,15 @@ Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, 
     session_ = std::make_unique<Session>(requested_, communicator, hdf5);
     dataset_sha256_ = session_->manifest().sha256;
     last_step_ = total_steps(session_->config(), session_->plan().global_batch);
+    if (session_->config().monitor.every_steps > 0) evaluate::check_sample_counts(session_->config().monitor.samples, data::held_out_count(session_->dataset(), session_->config().data));
+    if (weights_from_) {
+      try {
+        session_->initialize_from(weights_from_->model);
+      } catch (const Error& error) {
+        throw Error(error).within(fmt::format("--init-from {}", weights_from_->folder.string()));
+      }
+      weights_from_.reset();
+    }
     if (!start_from_) return;
     const auto& counters = start_from_->counters;
     if (counters.dataset_sha256 != dataset_sha256_)
@@ -60,15 +71,21 @@ Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, 
     if (last_step_ < counters.step)
       throw Error(Fault::recipe, "the run has done {} steps, and run.steps asks for {}", counters.step, last_step_).remedy("raise it with --set run.steps=…");
     try {
-      session_->restore(start_from_->model);
+      session_->restore(start_from_->model, counters.step);
     } catch (const Error& error) {
       throw Error(error).within(fmt::format("checkpoint {}", start_from_->folder.string()));
     }
-    session_->skip_to(counters.images);
     first_step_ = step_ = counters.step;
-    start_from_->model = {};
+    row_images_ = counters.images;
   });
   compare_fingerprints();
+  agree(communicator, "setting up checks", [&] {
+    if (config().monitor.every_steps == 0) return;
+    monitor_ = std::make_unique<Monitor>(*session_, communicator);
+    session_->step().take_discriminator_losses();
+    if (start_from_) monitor_->load(start_from_->model);
+  });
+  if (start_from_) start_from_->model = {};
   if (resume_in_place_) {
     folder_ = *resume_in_place_;
     reopen_run_folder(folder_, config(), request.argv, dataset_sha256_, communicator);
@@ -82,6 +99,7 @@ void Trainer::read_request(const TrainRequest& request, storage::Hdf5Thread& hdf
   if (request.resume.empty()) {
     requested_ = read_config(load_source(request.recipe, request.sets));
     requested_.data.path = resolve_data_path(requested_.data.path, request.recipe.parent_path()).string();
+    if (!request.init_from.empty()) weights_from_ = checkpoint::load_newest(checkpoint::find(request.init_from), hdf5, check_snapshot);
     return;
   }
   const auto found = checkpoint::find(request.resume);
@@ -144,17 +162,48 @@ bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
     trace_->finish();
     trace_.reset();
   }
+  const bool has_collapsed = monitor_ && is_due(config().monitor.every_steps) && found_collapsed();
   if (step_ == 1 || is_due(log_config.every_steps) || is_last) report(observers);
   if (is_due(log_config.samples_every_steps) || (is_last && log_config.samples_every_steps > 0)) draw_samples(observers);
-  if (!is_last && is_due(config().checkpoint.every_steps)) save();
+  const auto action = config().monitor.action;
+  const bool wants_checkpoint = has_collapsed && action == MonitorConfig::Action::checkpoint;
+  if (!is_last && (is_due(config().checkpoint.every_steps) || wants_checkpoint)) save();
   checkpoints_->poll(step_, deadline());
-  return !is_last && session_->reducer().stops_asked() == 0;
+  return !is_last && session_->reducer().stops_asked() == 0 && !(has_collapsed && action == MonitorConfig::Action::stop);
+}
+
+// Every rank comes to the same answer.
+bool Trainer::found_collapsed() {
+  session_->settle();
+  const auto totals = session_->step().totals();
+  const auto& objective = config().objective;
+  auto own = session_->step().take_discriminator_losses();
+  own.push_back(totals.d_accuracy);
+  auto sums = at::tensor(own, at::kDouble);
+  communicator_.all_reduce_sum(sums, "check losses", deadline());
+  const double* sum = sums.data_ptr<double>();
+  evaluate::CheckNumbers numbers{{}, totals.grad_norm_d, totals.grad_norm_g, {}, {}};
+  std::vector<double> losses;
+  if (gan::gives_logits(objective.loss)) {
+    // In the form whose value at chance is log 4.
+    const bool is_one_mean = objective.loss == gan::Loss::relativistic || objective.d_batch == gan::ObjectiveConfig::DBatch::paired;
+    const double scale = (objective.d_loss == gan::LossScale::half ? 2.0 : 1.0) * (is_one_mean ? 2.0 : 1.0);
+    for (size_t i = 0; i + 1 < own.size(); ++i) losses.push_back(scale * sum[i]);
+    numbers.d_accuracy = sum[own.size() - 1];
+  }
+  const auto before = monitor_->state();
+  const bool has_collapsed = monitor_->check(step_, losses, numbers);
+  if (communicator_.rank() == 0 && monitor_->state() != before && monitor_->state() != evaluate::CollapseState::ok)
+    log::warning("step {}: {}", step_, has_collapsed ? "the generator has lost modes: the run counts as collapsed" : "the generator may be losing modes");
+  return has_collapsed;
 }
 
 StatisticsRow Trainer::statistics() {
   session_->settle();
   const auto totals = session_->step().totals();
-  auto shares = at::tensor({totals.loss_d, totals.loss_g, totals.d_real, totals.d_fake}, at::kDouble);
+  std::vector<double> own{totals.loss_d, totals.loss_g, totals.d_real, totals.d_fake};
+  for (const auto& term : totals.terms) own.push_back(term.second);
+  auto shares = at::tensor(own, at::kDouble);
   communicator_.all_reduce_sum(shares, "statistics row", deadline());
   const auto memory = communicator_.all_gather(at::tensor({resident_mib()}, at::kDouble), "resident memory", deadline());
 
@@ -168,13 +217,17 @@ StatisticsRow Trainer::statistics() {
   row.epoch = static_cast<double>(row.images) / static_cast<double>(session_->manifest().samples);
   const auto* share = shares.data_ptr<double>();
   row.loss_d = share[0], row.loss_g = share[1], row.d_real = share[2], row.d_fake = share[3];
+  for (size_t i = 0; i < totals.terms.size(); ++i) row.extras.emplace_back(totals.terms[i].first, share[4 + i]);
+  row.extras.insert(row.extras.end(), totals.figures.begin(), totals.figures.end());
+  if (monitor_) row.extras.insert(row.extras.end(), monitor_->figures().begin(), monitor_->figures().end());
   row.grad_norm_d = totals.grad_norm_d, row.grad_norm_g = totals.grad_norm_g;
   row.lr_d = totals.lr_d, row.lr_g = totals.lr_g;
   row.step_ms = span_ms / n;
   row.data_wait_ms = session_->reader().take_wait_ms() / n;
   row.comm_exposed_ms = waits.exposed_ms / n;
   row.stat_wait_ms = waits.statistics_ms / n;
-  row.images_per_s = static_cast<double>(global_batch * config().objective.d_steps) * n / (span_ms / 1e3);
+  row.images_per_s = static_cast<double>(row.images - row_images_) / (span_ms / 1e3);
+  row_images_ = row.images;
   row.rss_mib = memory.max().item<double>();
   waits = {};
   row_steps_ = 0;
@@ -196,7 +249,8 @@ void Trainer::draw_samples(const std::vector<Observer*>& observers) {
   const auto type = gan::scalar_type(config().run.precision);
   if (!sample_latents_.defined())
     sample_latents_ = nets::latents(session_->rng(), config().latent, Draw{Purpose::eval, 0, 0}, 0, grid_samples, type);
-  const auto pictures = session_->average_network().forward(sample_latents_).to(at::kFloat);
+  const int64_t classes = config().conditional.kind == nets::ConditionalKind::none ? 0 : session_->manifest().class_count();
+  const auto pictures = forward_in_parts(session_->average_network(), classes, sample_latents_, cycling_labels(classes, grid_samples));
   for (auto* observer : observers) observer->on_samples(fmt::format("step-{:06}", step_), pictures, step_);
 }
 
@@ -207,6 +261,7 @@ void Trainer::save() {
   snapshot.counters = {step_, session_->d_steps_done(), session_->g_steps_done(), session_->d_steps_done() * session_->plan().global_batch,
                        communicator_.size(), c.run.seed, resolved_recipe_sha256(c), dataset_sha256_};
   if (communicator_.rank() == 0) snapshot.model = session_->capture();
+  if (communicator_.rank() == 0 && monitor_) monitor_->save(snapshot.model);
   snapshot.model.attributes[""] = {{"format", std::string(checkpoint::model_format_name)}, {"version", checkpoint::version}};
   snapshot.recipe = print_config(c);
   checkpoints_->start(std::move(snapshot), deadline());

@@ -8,6 +8,7 @@
 
 #include "checkpoint/checkpoint.hpp"
 #include "comm/communicator.hpp"
+#include "train/monitor.hpp"
 #include "train/observer.hpp"
 #include "train/session.hpp"
 #include "train/trace.hpp"
@@ -17,6 +18,7 @@ namespace ganymede::train {
 struct TrainRequest {
   std::filesystem::path recipe;   // or
   std::filesystem::path resume;   // a run folder or a checkpoint
+  std::filesystem::path init_from;  // with a recipe: a run folder or a checkpoint whose G and D the run starts with
   std::vector<std::string> sets;
   std::filesystem::path runs = "runs";
   std::vector<std::string> argv;  // for the record
@@ -43,6 +45,7 @@ class Trainer {
   void report(const std::vector<Observer*>& observers);
   void draw_samples(const std::vector<Observer*>& observers);
   void save();
+  bool found_collapsed();
   void log_totals();
   Deadline deadline() const { return Deadline::in(std::chrono::duration<double>(config().parallel.deadline_s)); }
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
@@ -50,17 +53,18 @@ class Trainer {
   comm::Communicator& communicator_;
   storage::Hdf5Thread& hdf5_;
   RunConfig requested_;  // as read; the session's is the resolved one
-  std::optional<checkpoint::Snapshot> start_from_;
+  std::optional<checkpoint::Snapshot> start_from_, weights_from_;
   std::optional<std::filesystem::path> resume_in_place_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<checkpoint::Writer> checkpoints_;
+  std::unique_ptr<Monitor> monitor_;  // where [monitor] asks for one
   std::unique_ptr<Trace> trace_;
   std::filesystem::path folder_;
   std::string dataset_sha256_;
   int64_t first_step_ = 0, last_step_ = 0, step_ = 0;
   // Since the last row of statistics.
   std::chrono::steady_clock::time_point row_start_;
-  int64_t row_steps_ = 0;
+  int64_t row_steps_ = 0, row_images_ = 0;
   at::Tensor sample_latents_;  // fixed for the run
 };
 

@@ -11,7 +11,7 @@ import program
 import philox  # noqa: E402  (found through program)
 
 SUBCOMMANDS = [("train",), ("sample",), ("data", "build"), ("data", "synth", "ring"), ("data", "stat"), ("data", "peek"), ("config", "show"),
-               ("bench", "step")]
+               ("bench", "step"), ("eval",), ("classifier", "train"), ("classifier", "test")]
 
 
 def png_size(path):
@@ -27,7 +27,7 @@ class CommandLine(program.ProgramTest):
                 result = program.must(program.ganymede(*words, "--help"))
                 self.assertIn("xample", result.out)
                 self.assertIn(" ".join(("ganymede", *words)), result.out)
-        for group in ("data", "config", "bench"):
+        for group in ("data", "config", "bench", "classifier"):
             self.assertIn("SUBCOMMAND", program.must(program.ganymede(group, "--help")).out.upper())
 
     def test_version_names_the_libraries(self):
@@ -113,10 +113,10 @@ class Sample(program.ProgramTest):
     def test_samples_are_what_pytorch_computes_from_the_file(self):
         """The average's weights, in evaluation mode, clamp(floor(127.5 x + 128), 0, 255)."""
         import torch
-        import trace_replay
+        from replay import networks
         arrays = {name.removeprefix("/average/"): torch.from_numpy(np.asarray(value)) for name, value in program.model(self.run_path).items()
                   if name.startswith("/average/")}
-        generator = trace_replay.nets.dcgan_generator(28, 1, 10, 8).double()
+        generator = networks.nets.dcgan_generator(28, 1, 10, 8).double()
         generator.layers.load_state_dict(arrays)
         made = self.sample("a", "--count", 16, "--seed", 2)
         with torch.no_grad():

@@ -88,6 +88,91 @@ class Build(program.ProgramTest):
             self.assertEqual(hashlib.sha256(path.read_bytes()).hexdigest(), sums[path.name])
 
 
+class Synth(program.ProgramTest):
+    def synth(self, name, *arguments):
+        program.must(program.ganymede("data", "synth", *arguments[:1], self.folder / name, *arguments[1:]))
+        return read_shards(self.folder / name)
+
+    def expect_mixture(self, manifest, points, labels):
+        """The points are where the manifest's formula says, as spread and as often."""
+        formula = manifest["formula"]
+        self.assertEqual((formula["kind"], formula["dims"], len(formula["sd"])), ("mixture", points.shape[1], len(formula["centres"])))
+        share = np.array(formula["weights"]) / sum(formula["weights"])
+        for k, (centre, sd) in enumerate(zip(formula["centres"], formula["sd"])):
+            own = points[labels == k].astype(np.float64)
+            self.assertLess(abs(len(own) / len(points) - share[k]), 5 * np.sqrt(share[k] * (1 - share[k]) / len(points)))
+            self.assertLess(np.abs(own.mean(0) - centre).max(), 5 * sd / np.sqrt(len(own)))
+            self.assertLess(abs((own - centre).std() / sd - 1), 5 / np.sqrt(2 * own.size))
+        return np.array(formula["centres"]), formula["sd"]
+
+    def test_grids(self):
+        centres, sd = self.expect_mixture(*self.synth("default", "grid", "--samples", 20000))
+        self.assertEqual((len(centres), centres.min(), centres.max(), sd[0]), (25, -3, 3, 0.1))
+        centres, sd = self.expect_mixture(*self.synth("wide", "grid", "--spacing", 2, "--sd", 0.05))
+        self.assertEqual((sorted(set(centres.ravel())), sd[0]), ([-4, -2, 0, 2, 4], 0.05))
+        manifest, points, labels = self.synth("toy", "grid", "--spacing", 2, "--sd", 0.05, "--scale", 2.828, "--balanced", "--seed", 3)
+        self.expect_mixture(manifest, points, labels)
+        self.assertEqual(manifest["counts"], [4000] * 25)
+        self.assertLess(abs(points.std() - np.sqrt(8 + 0.05 ** 2) / 2.828), 0.01)
+
+    def test_five_on_a_line(self):
+        centres, sd = self.expect_mixture(*self.synth("line", "gmm1d", "--samples", 20000))
+        self.assertEqual((centres.ravel().tolist(), sd), ([10, 20, 60, 80, 110], [3, 3, 2, 2, 1]))
+
+    def test_stacked_digits(self):
+        images, truth = read_idx(program.DATA / "idx")
+        digits = {image.tobytes(): int(digit) for image, digit in zip(images, truth)}
+        for name, arguments, count in (("drawn", ("--count", 300), 300), ("once", ("--once",), program.SAMPLES)):
+            program.must(program.ganymede("data", "synth", "stacked-mnist", program.DATA / "mnist-28", self.folder / name, *arguments))
+            manifest, stacks, labels = read_shards(self.folder / name)
+            self.assertEqual((manifest["shape"], manifest["samples"], len(manifest["classes"])), ([28, 28, 3], count, 1000))
+            self.assertEqual(manifest["formula"], {"kind": "stacked_mnist", "digits": program.SAMPLES})
+            for stack, label in zip(stacks[:100], labels):
+                a, b, c = (digits[np.ascontiguousarray(stack[..., channel]).tobytes()] for channel in range(3))
+                self.assertEqual(label, 100 * a + 10 * b + c)
+        for channel in range(3):
+            self.assertEqual(sorted(stack[..., channel].tobytes() for stack in stacks), sorted(image.tobytes() for image in images))
+
+    def test_impossible_options(self):
+        for arguments in (("grid", "--side", 0), ("grid", "--balanced", "--samples", 101), ("gmm1d", "--scale", 0), ("ring", "--modes", 0)):
+            result = program.ganymede("data", "synth", arguments[0], self.folder / "bad", *arguments[1:])
+            self.assertEqual(result.code, 64, str(result))
+        result = program.ganymede("data", "synth", "stacked-mnist", program.DATA / "ring", self.folder / "bad")
+        self.assertEqual(result.code, 65, str(result))
+        self.assertFalse((self.folder / "bad").exists())
+
+
+class Sampling(program.ProgramTest):
+    def train(self, name, ranks=1, **values):
+        """The reals of the first steps as the trace tells them, and the run."""
+        run = program.train(self.recipe("ring", run__steps=3, run__trace=3, **values), self.folder / name, ranks)
+        found = program.arrays(run / "trace.h5", "/steps")
+        return {key: value for key, value in found.items() if key.split("/")[-1] in ("real", "real_index", "labels")}
+
+    def test_no_number_of_ranks_changes_what_is_drawn(self):
+        for name, values in (("replacement", {}), ("synth", {}), ("table", {"data__table_members": 4, "data__table_rows": 1000})):
+            alone = self.train(name, data__sampling=name, **values)
+            self.assertEqual(len(alone), 9)
+            self.assert_bitwise(self.train(f"{name}-3", 3, data__sampling=name, **values), alone, name)
+        self.assertTrue(all((value == -1).all() for key, value in self.train("fresh", data__sampling="synth").items() if key.endswith("real_index")))
+
+    def test_a_resumed_run_draws_on(self):
+        for name in ("replacement", "synth"):
+            recipe = self.recipe("ring", run__steps=6, data__sampling=name)
+            whole = program.train(recipe, self.folder / "whole")
+            half = program.train(recipe, self.folder / "half", run__steps=3)
+            self.assert_bitwise(program.model(program.resume(half, self.folder / "half", run__steps=6)), program.model(whole), name)
+
+    def test_what_does_not_go_together_is_refused(self):
+        for network, values, word in (("dcgan28", {"data__sampling": "synth"}, "formula"), ("ring", {"data__sampling": "table", "data__table_members": 5}, "table_members"),
+                                      ("ring", {"data__table_rows": 5}, "table_rows"), ("ring", {"data__holdout": 100000}, "holdout"),
+                                      ("ring", {"data__class_balanced": True, "data__sampling": "synth"}, "class_balanced")):
+            result = program.ganymede("train", self.recipe(network, **values), "--out", self.folder / "runs")
+            self.assertEqual(result.code, 78, str(result))
+            self.assertIn(word, result.err)
+            self.assertFalse((self.folder / "runs").exists())
+
+
 class Describe(program.ProgramTest):
     def test_ring_is_eight_gaussians(self):
         manifest, points, labels = read_shards(program.DATA / "ring")

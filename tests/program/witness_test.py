@@ -1,56 +1,67 @@
-"""An outside witness (tests/witness/trace_replay.py, PyTorch) computes the same run from recipe, first weights, reals and z alone."""
+"""An outside witness (tests/witness/trace_replay.py, PyTorch) computes the same run from recipe, first weights, reals and z alone.
+
+    witness_test.py [CLASS]...
+
+The variants stand in witness_variants.py. They are replayed within this process: starting PyTorch takes longer than a small run.
+"""
 import sys
 import unittest
 
 import program
+import torch
+import trace_replay
+import witness_variants as variants
 
 REPLAY = program.WITNESS / "trace_replay.py"
 SGD = {"optimizer__generator__kind": "sgd", "optimizer__generator__lr": 0.01, "optimizer__discriminator__kind": "sgd", "optimizer__discriminator__lr": 0.01}
 
 
-class Witness(program.ProgramTest):
-    def replay(self, run, *mistake):
-        return program.start([sys.executable, REPLAY, run / "trace.h5", *mistake])
+class WitnessTest(program.ProgramTest):
+    def run_of(self, name, network, ranks=1, **values):
+        return program.train(self.recipe(network, f"{name}.toml", **values), self.folder / name, ranks)
+
+    def replay(self, run, tolerance=1e-9, **mistakes):
+        return trace_replay.Replay(run / "trace.h5", tolerance, **mistakes).run()
 
     def check(self, name, network, ranks=1, **values):
-        run = program.train(self.recipe(network, f"{name}.toml", **values), self.folder / name, ranks)
+        run = self.run_of(name, network, ranks, **values)
         good = self.replay(run)
+        self.assertTrue(good.agrees(), f"{name}\n{good.report()}")
+        return run
+
+    def check_table(self, table, networks, suffix="", ranks=1, **more):
+        for network in networks:
+            for name, keys in table.items():
+                with self.subTest(variant=name, network=network):
+                    self.check(f"{name}{suffix}-{network}", network, ranks, run__steps=4, run__trace=4, **{**keys, **more})
+
+
+class Plain(WitnessTest):
+    """The command itself, as a user starts it."""
+
+    def command(self, run, *mistake):
+        return program.start([sys.executable, REPLAY, run / "trace.h5", *mistake])
+
+    def check_command(self, name, network, **values):
+        run = self.run_of(name, network, **values)
+        good = self.command(run)
         self.assertEqual(good.code, 0, str(good))
         return run
 
     def test_twenty_iterations_in_float64_and_the_mistakes_that_it_must_find(self):
         for network in program.NETWORKS:
             with self.subTest(network=network):
-                run = self.check(network, network, run__trace=20)
+                run = self.check_command(network, network, run__trace=20)
                 for mistake in (("--beta1", "0.9"), ("--no-lock",)):
-                    bad = self.replay(run, *mistake)
+                    bad = self.command(run, *mistake)
                     self.assertEqual(bad.code, 1, f"{mistake} was not found\n{bad}")
 
     def test_one_float32_iteration_with_sgd(self):
         for network in program.NETWORKS:
             with self.subTest(network=network):
-                run = self.check(f"single-{network}", network, run__precision="float32", run__steps=1, run__trace=1, **SGD)
-                bad = self.replay(run, "--no-lock")
+                run = self.check_command(f"single-{network}", network, run__precision="float32", run__steps=1, run__trace=1, **SGD)
+                bad = self.command(run, "--no-lock")
                 self.assertEqual(bad.code, 1, f"--no-lock was not found\n{bad}")
-
-    def test_the_variants_of_the_objective(self):
-        variants = {
-            "minimax": {"objective__loss": "minimax"},
-            "half": {"objective__d_loss": "half", "objective__d_steps": 2},
-            "reuse": {"tricks__reuse_fakes": True, "objective__d_steps": 2},
-            "joint": {"objective__d_batch": "joint"},
-            "uniform": {"latent__prior": "uniform", "average__decay": 0.5},
-            "two-g-steps": {"objective__g_steps": 2},
-            "wasserstein": {"objective__loss": "wasserstein", "optimizer__generator__kind": "rmsprop", "optimizer__discriminator__kind": "rmsprop",
-                            "optimizer__discriminator__schedule": "linear", "objective__d_steps": 2},
-            "hinge": {"objective__loss": "hinge", "optimizer__generator__schedule": "cosine", "optimizer__generator__schedule_start": 1,
-                      "optimizer__generator__end_lr": 1e-5},
-            "least-squares": {"objective__loss": "least_squares", "objective__d_batch": "joint", "optimizer__discriminator__warmup_steps": 3},
-        }
-        for name, values in variants.items():
-            for network in ("dcgan32", "ring"):
-                with self.subTest(variant=name, network=network):
-                    self.check(f"{name}-{network}", network, run__steps=4, run__trace=4, **values)
 
     def test_three_uneven_ranks(self):
         self.check("uneven", "dcgan32", ranks=3, run__steps=6, run__trace=6, data__global_batch=50, data__streams=7, objective__d_steps=2)
@@ -63,5 +74,36 @@ class Witness(program.ProgramTest):
                            discriminator__width=64, latent__size=100)
 
 
+class Variants(WitnessTest):
+    def test_orders_steps_and_rates(self):
+        self.check_table(variants.OBJECTIVE, ("ring", "dcgan32"))
+
+    def test_every_loss_with_everything_that_holds_d_s_slope(self):
+        self.check_table(variants.LOSSES_AND_HOLDS, ("ring", "dcgan28"))
+
+    def test_every_trick_alone(self):
+        self.check_table(variants.TRICKS, ("ring",))
+
+    def test_tricks_on_pictures(self):
+        self.check_table(variants.ON_PICTURES, ("dcgan28",))
+
+    def test_what_only_pictures_have(self):
+        self.check_table(variants.PICTURES, ("dcgan28", "dcgan32"))
+
+    def test_batch_norm_in_d(self):
+        self.check_table(variants.WITH_BATCH_NORM, ("dcgan32",))
+
+    def test_statistics_over_three_uneven_ranks(self):
+        self.check_table(variants.OVER_RANKS, ("ring",), "-ranks", ranks=3, data__streams=7)
+
+    def test_mistakes_are_found(self):
+        for mistake, values in variants.MISTAKES.items():
+            with self.subTest(mistake=mistake):
+                run = self.check(f"mistake-{mistake}", "ring", run__steps=4, run__trace=4, **values)
+                bad = self.replay(run, mistakes=[mistake])
+                self.assertFalse(bad.agrees(), bad.report())
+
+
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     unittest.main()

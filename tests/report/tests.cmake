@@ -1,2 +1,3 @@
 ganymede_test(report/picture_test.cpp LINKS report)
 ganymede_test(report/run_reporter_test.cpp LINKS report)
+ganymede_test(report/metrics_file_test.cpp LINKS report)

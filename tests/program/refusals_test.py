@@ -1,0 +1,79 @@
+"""Each misuse that the specification's table of compatibility names ends with 78, the key, the reason and the way out; nothing is made."""
+import unittest
+
+import program
+
+PENALTY = {"regularizers__gradient_penalty": 10.0}
+# (name, network, keys of the recipe, what the message must hold)
+MISUSES = [
+    ("clip and penalty", "ring", {"regularizers__weight_clip": 0.01, **PENALTY}, ["weight_clip", "gradient_penalty", "keep one"]),
+    ("clip and spectral norm", "ring", {"regularizers__weight_clip": 0.01, "discriminator__spectral_norm": True}, ["weight_clip", "spectral_norm", "keep one"]),
+    ("batch norm and penalty", "dcgan32", PENALTY, ["discriminator.norm", "couples", '"none"']),
+    ("batch norm asked for, and penalty", "ring", {"discriminator__norm": "batch", **PENALTY}, ["discriminator.norm", "couples"]),
+    ("smoothing and hinge", "ring", {"objective__loss": "hinge", "tricks__label_smoothing": "one_sided"}, ["label_smoothing", "cross-entropy", '"off"']),
+    ("flips and critic", "ring", {"objective__loss": "wasserstein", "tricks__label_flip": 0.1}, ["label_flip", "cross-entropy"]),
+    ("smoothing and relativistic", "ring", {"objective__loss": "relativistic", "tricks__label_smoothing": "noisy"}, ["label_smoothing", "cross-entropy"]),
+    ("smoothing and pairs", "ring", {"objective__d_batch": "paired", "tricks__label_smoothing": "one_sided"}, ["label_smoothing", "paired"]),
+    ("target above 1", "ring", {"tricks__label_smoothing": "one_sided", "tricks__real_target": 1.2}, ["real_target", "at most 1"]),
+    ("too many flips", "ring", {"tricks__label_flip": 0.6}, ["label_flip", "0.5"]),
+    ("pairs and packs", "ring", {"objective__d_batch": "paired", "objective__pack": 2}, ["objective.pack", "paired"]),
+    ("pairs and relativistic", "ring", {"objective__d_batch": "paired", "objective__loss": "relativistic"}, ["objective.loss", "paired"]),
+    ("pairs and features", "ring", {"objective__d_batch": "paired", "tricks__feature_matching": 0.1}, ["feature_matching", "pairs"]),
+    ("pairs of an odd batch", "ring", {"objective__d_batch": "paired", "data__global_batch": 49}, ["global_batch", "odd"]),
+    ("projection and packs", "ring", {"conditional__kind": "projection", "objective__pack": 2}, ["objective.pack", "projection"]),
+    ("projection and pairs", "ring", {"conditional__kind": "projection", "objective__d_batch": "paired"}, ["d_batch", "projection"]),
+    ("classifier and packs", "ring", {"conditional__kind": "classifier", "objective__pack": 2}, ["objective.pack", "classifier"]),
+    ("equalized and spectral norm", "ring", {"discriminator__equalized_lr": True, "discriminator__spectral_norm": True}, ["equalized_lr", "spectral_norm"]),
+    ("conditional norm without classes", "dcgan28", {"generator__norm": "conditional"}, ["generator.norm", "conditional.kind"]),
+    ("critic and balance", "ring", {"objective__loss": "wasserstein", "balance__mode": "lr"}, ["balance.mode", "critic"]),
+    ("critic and ADA", "dcgan28", {"objective__loss": "wasserstein", "augment__ada": True}, ["augment.ada", "critic"]),
+    ("balance upside down", "ring", {"balance__mode": "steps", "balance__low": 0.9, "balance__high": 0.6}, ["balance.low", "below"]),
+    ("steps and simultaneous", "ring", {"balance__mode": "steps", "objective__order": "simultaneous"}, ["balance.mode", "simultaneous"]),
+    ("simultaneous and several steps", "ring", {"objective__order": "simultaneous", "objective__d_steps": 2}, ["objective.order", "must be 1"]),
+    ("G first and reused fakes", "ring", {"objective__order": "g_first", "tricks__reuse_fakes": True}, ["reuse_fakes", "g_first"]),
+    ("two ways to clip", "ring", {"tricks__clip_d_norm": 1.0, "tricks__clip_d_value": 0.5}, ["clip_d_value", "keep one"]),
+    ("discrimination in micro-batches", "ring", {"objective__accumulate": 2, "discriminator__minibatch_discrimination": 4}, ["accumulate", "minibatch_discrimination"]),
+    ("groups over micro-batches", "ring", {"objective__accumulate": 2, "discriminator__minibatch_stddev": 4}, ["accumulate", "micro-batches"]),
+    ("packs over micro-batches", "ring", {"objective__accumulate": 2, "objective__pack": 2}, ["accumulate", "micro-batches"]),
+    ("augmented points", "ring", {"augment__policy": "translation"}, ["augment.policy", "points"]),
+    ("unknown augmentation", "dcgan28", {"augment__policy": "color,shake"}, ["shake", "color"]),
+    ("groups that do not divide", "ring", {"discriminator__minibatch_stddev": 4, "data__global_batch": 50}, ["minibatch_stddev", "50"]),
+    ("packs that do not divide", "ring", {"objective__pack": 5}, ["objective.pack", "48"]),
+    ("no such layer", "ring", {"tricks__feature_matching": 0.1, "tricks__feature_matching_layer": "99"}, ["feature_matching_layer", "penultimate"]),
+    ("everything frozen", "ring", {"tricks__freeze_d": 9}, ["freeze_d", "trained"]),
+    ("unknown order", "ring", {"objective__order": "both"}, ["objective.order", "d_first"]),
+    ("negative noise", "ring", {"tricks__instance_noise": -0.1}, ["instance_noise", "at least 0"]),
+    ("slope of 1", "ring", {"discriminator__slope": 1.0}, ["slope", "1"]),
+    ("monitor without reals to spare", "dcgan28", {"monitor__every_steps": 5, "monitor__samples": 64}, ["data.holdout"]),
+    ("monitor of an odd number", "ring", {"monitor__every_steps": 5, "monitor__samples": 65}, ["monitor.samples"]),
+]
+
+
+class Refusals(program.ProgramTest):
+    def test_each_misuse_is_refused_with_reason_and_fix(self):
+        for name, network, values, words in MISUSES:
+            with self.subTest(misuse=name):
+                out = self.folder / "runs"
+                result = program.ganymede("train", self.recipe(network, "misuse.toml", run__steps=2, **values), "--out", out)
+                self.assertEqual(result.code, 78, str(result))
+                for word in words:
+                    self.assertIn(word, result.err)
+                self.assertFalse(out.exists() and list(out.iterdir()), "something was made")
+        print(f"{len(MISUSES)} misuses refused")
+
+    def test_classes_of_a_data_set_without_labels(self):
+        shards = self.folder / "unlabelled"
+        program.must(program.ganymede("data", "build", program.ROOT / "datasets" / "mnist", shards, "--split", "test", "--no-labels"))
+        for kind in ("planes", "projection", "classifier"):
+            result = program.ganymede("train", self.recipe("dcgan28", "labels.toml", data=shards, conditional__kind=kind), "--out", self.folder / "none")
+            self.assertEqual(result.code, 78, str(result))
+            self.assertIn("classes", result.err)
+
+    def test_what_is_rarely_meant_is_said_and_done(self):
+        run = program.ganymede("train", self.recipe("dcgan28", "max.toml", run__steps=1, discriminator__down="max"), "--out", self.folder / "runs")
+        self.assertEqual(run.code, 0, str(run))
+        self.assertIn("discriminator.down", run.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
