@@ -1,292 +1,244 @@
-"""Replays a run's trace.h5 in PyTorch and compares: losses, logits, gradients, last weights, moving average and buffers.
+"""Replays a run's trace.h5 in PyTorch and compares: losses and their terms, logits, gradients, last weights, moving average and buffers.
 
-    trace_replay.py TRACE.h5 [--tolerance 1e-9] [--beta1 B] [--no-lock]
+    trace_replay.py TRACE.h5 [--tolerance 1e-9] [--beta1 B] [--no-lock] [--mistake NAME]...
 
-Of the trace it takes only the recipe's text, the initial weights, and each step's real, labels and z; all else is what it
-compares with. z and the initial weights are computed a second time by an independent Philox (philox.py) from the seed and the step.
-Differences are |d| / (|p| + 1e-3). --beta1 and --no-lock are mistakes made on purpose: with either the replay must fail.
+Of the trace it takes only the recipe's text, the initial weights, and each step's reals, labels and z; all else is what it compares
+with. z and the initial weights are computed a second time by an independent Philox (philox.py) from the seed and the step, as are all
+other draws. How many samples each class has stands in the data set's manifest.
+Differences are |d| / (|p| + 1e-3). --beta1, --no-lock and --mistake are mistakes made on purpose: the replay must then fail.
 Exit code: 0 everything within the tolerance, 1 something is not, 2 this recipe is not one that the script knows.
 """
 import argparse
 import copy
+import json
 import pathlib
 import sys
-import tomllib
 
 import h5py
 import numpy as np
 import torch
-from torch.nn.functional import softplus
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "cluster" / "scaling")]
-import philox  # noqa: E402
-import reference_nets as nets  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from replay import balance, discriminator_phase, generator_phase, history, networks, optimizers  # noqa: E402
+from replay.comparison import Comparison  # noqa: E402
+from replay.game import MISTAKES, Game, micro_batches  # noqa: E402
+from replay.passes import Runner  # noqa: E402
+from replay.recipe import Recipe, Unknown  # noqa: E402
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRAW_TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}   # another libm's log and cos; the integers below them are exact
+# Every term of a loss that has a dataset of its own in the trace where it is on.
+TERMS = {"d": ("gradient_penalty", "r1", "dragan", "drift", "classifier"), "g": ("feature_matching", "classifier")}
 
 
-# D's loss of each real, of each fake, and G's of each fake.
-LOSSES = {
-    "non_saturating": (lambda x: softplus(-x), softplus, lambda x: softplus(-x)),
-    "minimax": (lambda x: softplus(-x), softplus, lambda x: -softplus(x)),
-    "wasserstein": (lambda x: -x, lambda x: x, lambda x: -x),
-    "hinge": (lambda x: torch.clamp(1 - x, min=0), lambda x: torch.clamp(1 + x, min=0), lambda x: -x),
-    "least_squares": (lambda x: (x - 1) ** 2 / 2, lambda x: x ** 2 / 2, lambda x: (x - 1) ** 2 / 2),
-}
+def class_counts(recipe):
+    """Samples of each class in the data set, or None where it has none."""
+    path = pathlib.Path(recipe.get("data.path"))
+    for folder in (path, ROOT / path):
+        if (folder / "manifest.json").is_file():
+            manifest = json.loads((folder / "manifest.json").read_text())
+            return manifest["counts"] or (manifest["classes"] and [1] * len(manifest["classes"]))
+    if recipe.is_conditional:
+        raise Unknown(f"there is no manifest.json in {path}, and without it nobody knows the classes")
+    return None
 
 
-class Unknown(Exception):
-    """The recipe asks for something that this witness does not model."""
-
-
-class Recipe:
-    """The recipe's text with the defaults of the formats."""
-
-    def __init__(self, text):
-        self.tables = tomllib.loads(text)
-        self.precision = self.get("run.precision", "float32")
-        if self.precision not in ("float32", "float64"):
-            raise Unknown(f"run.precision = {self.precision!r}")
-        self.dtype = getattr(torch, self.precision)
-        for key, known in {"objective.loss": tuple(LOSSES), "objective.d_loss": ("sum", "half"), "objective.order": ("d_first",),
-                           "objective.d_batch": ("separate", "joint"), "objective.accumulate": (1,), "replay.capacity": (0,),
-                           "latent.prior": ("normal", "uniform")}.items():
-            if self.get(key, known[0]) not in known:
-                raise Unknown(f"{key} = {self.get(key)!r}")
-
-    def get(self, dotted, default=None):
-        value = self.tables
-        for key in dotted.split("."):
-            if not isinstance(value, dict) or key not in value:
-                return default
-            value = value[key]
-        return value
-
-    def networks(self, sample_shape):
-        latent = self.get("latent.size", 100)
-        made = []
-        for which in ("generator", "discriminator"):
-            kind, width, depth = (self.get(f"{which}.{key}", default) for key, default in (("kind", "dcgan"), ("width", 64), ("depth", 2)))
-            if kind == "mlp":
-                features = sample_shape[0]
-                made.append(nets.mlp_generator(features, latent, width, depth) if which == "generator" else nets.mlp_discriminator(features, width, depth))
-            elif kind == "dcgan":
-                channels, size = sample_shape[0], sample_shape[1]
-                made.append(nets.dcgan_generator(size, channels, latent, width) if which == "generator" else nets.dcgan_discriminator(size, channels, width))
-            else:
-                raise Unknown(f"{which}.kind = {kind!r}")
-        return [network.to(self.dtype) for network in made]
-
-    def latents(self, purpose, step, rows):
-        seed, size = self.get("run.seed", 0), self.get("latent.size", 100)
-        if self.get("latent.prior", "normal") == "uniform":
-            z = 2 * philox.uniform(seed, purpose, step, 0, rows, size) - 1
-        else:
-            z = philox.normal(seed, purpose, step, 0, rows, size)
-        return torch.from_numpy(z).to(self.dtype)
-
-
-def initial_weights(seed, index, network):
-    """The weights that the formats prescribe, float64, by name: purpose init, place = the parameter's number in parameters()."""
-    made, fan_in, has_convolution = {}, 1, any(isinstance(m, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)) for m in network.modules())
-    for place, (name, parameter) in enumerate(network.layers.named_parameters()):
-        module, is_weight = network.layers.get_submodule(name.rsplit(".", 1)[0]), name.endswith("weight")
-        if not has_convolution:                       # an MLP: PyTorch's default for Linear
-            fan_in = parameter.shape[1] if is_weight else fan_in
-            values = philox.uniform(seed, "init", 0, place, 1, parameter.numel(), index)
-            low, high = -1 / np.sqrt(fan_in), 1 / np.sqrt(fan_in)
-            values = low + (high - low) * values
-        elif is_weight:
-            mean = 1.0 if isinstance(module, torch.nn.BatchNorm2d) else 0.0
-            values = mean + 0.02 * philox.normal(seed, "init", 0, place, 1, parameter.numel(), index)
-        else:
-            values = np.zeros(parameter.numel())
-        made[name] = torch.from_numpy(values.reshape(parameter.shape))
-    return made
-
-
-class Optimizer:
-    """torch.optim's Adam, RMSprop or SGD over the trained parameters, with the recipe's schedule."""
+class Player:
+    """A network with its optimizer, its history, and what it is called."""
 
     def __init__(self, recipe, which, network, beta1):
-        def get(key, default):
-            return recipe.get(f"optimizer.{which}.{key}", default)
-        self.lr, self.schedule = get("lr", 2e-4), get("schedule", "constant")
-        self.decay_steps, self.decay_rate, self.steps = get("decay_steps", 1000), get("decay_rate", 0.95), 0
-        self.start, self.end, self.end_lr, self.warmup = get("schedule_start", 0), get("schedule_steps", 0), get("end_lr", 0.0), get("warmup_steps", 0)
-        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        if get("kind", "adam") == "adam":
-            betas = (get("beta1", 0.5) if beta1 is None else beta1, get("beta2", 0.999))
-            self.torch = torch.optim.Adam(trained, lr=self.lr, betas=betas, eps=get("eps", 1e-8))
-        elif get("kind", "adam") == "rmsprop":
-            self.torch = torch.optim.RMSprop(trained, lr=self.lr, alpha=get("alpha", 0.99), eps=get("eps", 1e-8))
-        elif get("kind", "adam") == "sgd":
-            self.torch = torch.optim.SGD(trained, lr=self.lr)
-        else:
-            raise Unknown(f"optimizer.{which}.kind = {get('kind', 'adam')!r}")
-        if self.schedule not in ("constant", "exponential", "linear", "cosine"):
-            raise Unknown(f"optimizer.{which}.schedule = {self.schedule!r}")
+        self.which, self.layers, self.runner = which, network.layers, Runner(network)
+        self.optimizer = optimizers.Optimizer(recipe, which, self.runner.trained(), beta1)
+        self.history = None
 
-    def learning_rate(self):
-        lr = self.lr
-        if self.schedule == "exponential":
-            lr *= self.decay_rate ** (self.steps / self.decay_steps)
-        elif self.schedule != "constant":
-            done = min(max((self.steps - self.start) / (self.end - self.start), 0), 1)
-            lr = self.end_lr + (lr - self.end_lr) * (1 - done if self.schedule == "linear" else (1 + np.cos(np.pi * done)) / 2)
-        return lr * min(1, (self.steps + 1) / self.warmup) if self.warmup else lr
-
-    def step(self):
-        for group in self.torch.param_groups:
-            group["lr"] = self.learning_rate()
-        self.torch.step()
-        self.steps += 1
-
-
-class Comparison:
-    """Collects the largest difference of each kind of thing."""
-
-    def __init__(self, tolerance, file):
-        self.tolerance, self.file, self.worst = tolerance, file, {}
-        self.single = file["steps/000000/d/0/z"].dtype == np.float32
-
-    def check(self, kind, path, mine, tolerance=None):
-        if path not in self.file:
-            raise Unknown(f"the trace holds no {path}")
-        theirs = np.asarray(self.file[path][()])
-        mine = mine.detach().numpy() if isinstance(mine, torch.Tensor) else np.asarray(mine)
-        if mine.shape != theirs.shape:
-            difference = float("inf")
-        elif mine.size == 0:
-            difference = 0.0
-        else:
-            gap = np.abs(mine.astype(np.float64) - theirs.astype(np.float64)) / self.scale(kind, np.abs(theirs.astype(np.float64)))
-            difference = float("inf") if np.isnan(gap).any() else float(gap.max())
-        worst, where, _ = self.worst.get(kind, (-1.0, "", 0))
-        if difference > worst:
-            self.worst[kind] = (difference, path, self.tolerance if tolerance is None else tolerance)
-
-    def scale(self, kind, magnitude):
-        """What a gap is measured against: each value itself, plus 1e-3. In float32 an entry of a gradient near zero is a sum of large terms
-        that cancel, with their rounding errors (in PyTorch too, up to 6e-4 off the float64 truth), so there it is the largest of the tensor."""
-        if self.single and kind.startswith(("gradients", "logits")):
-            return max(magnitude.max(), 1e-3)
-        return magnitude + 1e-3
-
-    def agrees(self):
-        return all(difference <= tolerance for difference, _, tolerance in self.worst.values())
-
-    def report(self):
-        """One line a kind."""
-        return "\n".join(f"{'ok  ' if difference <= tolerance else 'FAIL'} {kind:26s} largest difference {difference:.3e} (at most {tolerance:.0e}) at {path}"
-                         for kind, (difference, path, tolerance) in self.worst.items())
+    def start_history(self, recipe):
+        weight = recipe.get("regularizers.historical_averaging")
+        if weight > 0 and recipe.get("regularizers.historical_which") in ("both", self.which[0]):
+            self.history = history.HistoricalAverage(self.runner.trained(), weight, recipe.get("regularizers.historical_window"))
 
 
 class Replay:
-    def __init__(self, path, tolerance, beta1=None, lock=True):
+    def __init__(self, path, tolerance, beta1=None, lock=True, mistakes=()):
         self.file = h5py.File(path, "r")
         if self.file.attrs["format"] not in ("ganymede-trace", b"ganymede-trace"):
             raise Unknown(f"format {self.file.attrs['format']!r}")
         text = self.file.attrs["recipe"]
-        self.recipe = Recipe(text.decode() if isinstance(text, bytes) else text)
-        self.lock, self.result = lock, Comparison(tolerance, self.file)
-        sample_shape = self.file["steps/000000/d/0/real"].shape[1:]
-        self.generator, self.discriminator = self.recipe.networks(sample_shape)
-        for which, network in (("generator", self.generator), ("discriminator", self.discriminator)):
-            network.layers.load_state_dict({name: torch.from_numpy(np.asarray(data[()])) for name, data in self.file[f"initial/{which}"].items()})
-            for name, values in initial_weights(self.recipe.get("run.seed", 0), ("generator", "discriminator").index(which), network).items():
-                self.result.check("initial weights from seed", f"initial/{which}/{name}", values, DRAW_TOLERANCE[self.recipe.dtype])
-        self.average = copy.deepcopy(self.generator)
-        self.generator_optimizer = Optimizer(self.recipe, "generator", self.generator, beta1)
-        self.discriminator_optimizer = Optimizer(self.recipe, "discriminator", self.discriminator, beta1)
-        self.average_updates = 0
-        self.trained = {network: [p for p in network.parameters() if p.requires_grad] for network in (self.generator, self.discriminator)}
+        self.recipe = recipe = Recipe(text.decode() if isinstance(text, bytes) else text)
+        self.get, self.result = recipe.get, Comparison(tolerance, self.file)
+        counts = class_counts(recipe)
+        self.generator, self.discriminator = (
+            self.player(which, index, counts, beta1) for index, which in enumerate(("generator", "discriminator")))
+        self.average, self.average_updates = copy.deepcopy(self.generator.layers), 0
+        self.clip_weights()
+        for player in (self.generator, self.discriminator):
+            player.start_history(recipe)
+        self.game = Game(recipe, self.generator.runner, self.discriminator.runner, counts, lock, mistakes)
+        self.game.set_references(self.read("steps/000000/d/0/real"), self.read("steps/000000/d/0/labels", optional=True))
+        self.balance = balance.BalanceController(recipe)
+        self.drawn = 0                       # reals that the streams have given so far
+        self.last = None                     # the last D phase
+
+    # ---- reading ----
+
+    def read(self, path, optional=False):
+        if path not in self.file:
+            if optional:
+                return None
+            raise Unknown(f"the trace holds no {path}")
+        values = np.asarray(self.file[path][()])
+        return torch.from_numpy(values).long() if path.endswith("labels") else torch.from_numpy(values)
+
+    def player(self, which, index, counts, beta1):
+        shape = self.file["steps/000000/d/0/real"].shape[1:]
+        network = networks.build(self.recipe, which, shape, len(counts) if counts else 0)
+        clip = self.get("regularizers.weight_clip") if which == "discriminator" else 0
+
+        def clipped(values):                 # weights may be written before or after the first clipping
+            return np.clip(values, -clip, clip) if clip else values
+        first = networks.initial_weights(self.recipe.seed, index, network, self.recipe.get(f"{('generator', 'discriminator')[index]}.init"))
+        for name, values in {**first, **networks.initial_singular_vectors(self.recipe.seed, index, network, first)}.items():
+            change = clipped if name in first else None
+            self.result.check("initial weights from seed", f"initial/{which}/{name}", clipped(values.numpy()) if change else values,
+                              DRAW_TOLERANCE[self.recipe.dtype], change)
+        network.layers.load_state_dict({name: self.read(f"initial/{which}/{name}") for name in network.layers.state_dict()})
+        if which == "discriminator":
+            networks.freeze(network.layers, self.get("tricks.freeze_d"))
+        return Player(self.recipe, which, network, beta1)
+
+    def micros(self, rows):
+        """Micro-batches of the batch that the streams give next."""
+        streams = self.get("data.streams") or min(rows, 64)
+        return micro_batches(self.get("objective.accumulate"), self.drawn, rows, streams)
 
     def latents(self, path, purpose, step, rows):
-        mine = self.recipe.latents(purpose, step, rows)
+        mine = self.game.draws.latents(purpose, step, rows)
         self.result.check("z from seed and step", f"{path}/z", mine, DRAW_TOLERANCE[self.recipe.dtype])
-        return torch.from_numpy(np.asarray(self.file[f"{path}/z"][()]))
+        return self.read(f"{path}/z")
 
-    def compare_gradients(self, path, which, network):
-        for name, parameter in network.layers.named_parameters():
+    # ---- comparing ----
+
+    def compare_phase(self, path, phase, player):
+        self.result.check("losses", f"{path}/loss", phase.loss.double())
+        for key in (*TERMS[player.which[0]], "historical_averaging"):
+            if key in phase.terms:
+                self.result.check("terms of losses", f"{path}/{key}", torch.as_tensor(phase.terms[key]).double())
+            elif f"{path}/{key}" in self.file:         # an interval's other steps
+                self.result.check("terms of losses", f"{path}/{key}", np.float64(0))
+        for name, parameter in player.layers.named_parameters():
             if parameter.requires_grad:
-                self.result.check(f"gradients of {which}", f"{path}/grad/{name}", parameter.grad)
+                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                self.result.check(f"gradients of {player.which}", f"{path}/grad/{name}", gradient)
 
-    def discriminator_phase(self, path, keep_graph):
-        real = torch.from_numpy(np.asarray(self.file[f"{path}/real"][()]))
-        z = self.latents(path, "z_d", self.discriminator_optimizer.steps, len(real))
-        scale = 0.5 if self.recipe.get("objective.d_loss", "sum") == "half" else 1.0
-        fake = self.generator(z)
-        seen = fake.detach() if self.lock else fake
-        if self.recipe.get("objective.d_batch", "separate") == "joint":
-            on_real, on_fake = self.discriminator(torch.cat([real, seen])).split(len(real))
-        else:
-            on_real, on_fake = self.discriminator(real), self.discriminator(seen)
-        of_real, of_fake, _ = LOSSES[self.recipe.get("objective.loss", "non_saturating")]
-        loss = scale * (of_real(on_real).mean() + of_fake(on_fake).mean())
-        self.discriminator_optimizer.torch.zero_grad()
-        loss.backward(retain_graph=not self.lock)
-        self.result.check("losses", f"{path}/loss", loss)
-        self.result.check("logits", f"{path}/logit_real", on_real)
-        self.result.check("logits", f"{path}/logit_fake", on_fake)
-        self.compare_gradients(path, "discriminator", self.discriminator)
-        self.discriminator_optimizer.step()
-        return z, (fake if keep_graph else None)
+    def compare_last(self):
+        for which, layers in (("generator", self.generator.layers), ("discriminator", self.discriminator.layers), ("average", self.average)):
+            weights = {name for name, _ in layers.named_parameters()}
+            for name, value in layers.state_dict().items():
+                counted = name.endswith("num_batches_tracked")
+                kind = "weights" if name in weights else "buffers"
+                self.result.check(f"{kind} of {which}", f"final/{which}/{name}", value, 0.0 if counted else None)
 
-    def generator_phase(self, path, last_z, last_fake):
-        reuse = last_z is not None
-        rows = len(self.file[f"{path}/z"])
+    # ---- one phase: gradients, then the update ----
+
+    def discriminator_gradient(self, path, iteration):
+        real, labels, step = self.read(f"{path}/real"), self.read(f"{path}/labels", optional=True), self.discriminator.optimizer.steps
+        z, micros = self.latents(path, "z_d", step, len(real)), self.micros(len(real))
+        self.drawn += len(real)
+        self.last = phase = discriminator_phase.DiscriminatorPhase(
+            self.game, real, labels, z, self.game.fake_labels(labels, step), step, iteration, micros).run()
+        if self.discriminator.history:
+            phase.terms["historical_averaging"] = self.discriminator.history.add_gradient()
+        self.compare_phase(path, phase, self.discriminator)
+        self.result.check("logits", f"{path}/logit_real", phase.logit_real)
+        if not self.recipe.is_paired:
+            self.result.check("logits", f"{path}/logit_fake", phase.logit_fake)
+        self.balance.saw(*phase.accuracy_logits())
+        self.game.inputs.ada.saw(phase.logit_real, len(real))
+
+    def discriminator_update(self):
+        trained = self.discriminator.runner.trained()
+        optimizers.clip_gradient(trained, self.get("tricks.clip_d_norm"), self.get("tricks.clip_d_value"))
+        self.discriminator.optimizer.step(self.generator.optimizer.steps, self.balance.factor())
+        self.clip_weights()
+        if self.discriminator.history:
+            self.discriminator.history.update()
+
+    def clip_weights(self):
+        """Section 12: once before the first D step, and after each."""
+        if self.get("regularizers.weight_clip") > 0:
+            optimizers.clip_weights(self.discriminator.runner.parameters(), self.get("regularizers.weight_clip"))
+
+    def generator_gradient(self, path, iteration, is_first):
+        step, reuse = self.generator.optimizer.steps, self.get("tricks.reuse_fakes")
+        rows = len(self.last.z) if self.last else len(self.file[f"{path}/z"])
         if reuse:
-            self.result.check("z of the D step", f"{path}/z", last_z, 0.0)
-            z = last_z
+            z, labels = self.last.z, self.last.fake_labels
+            self.result.check("z of the D step", f"{path}/z", z, 0.0)
         else:
-            z = self.latents(path, "z_g", self.generator_optimizer.steps, rows)
-        if self.lock:                                   # without the lock D's own backward has left gradients in G
-            self.generator_optimizer.torch.zero_grad()
-            for parameter in self.trained[self.discriminator]:
-                parameter.requires_grad_(False)
-        logits = self.discriminator(self.generator(z) if last_fake is None else last_fake)
-        loss = LOSSES[self.recipe.get("objective.loss", "non_saturating")][2](logits).mean()
-        loss.backward()
-        for parameter in self.trained[self.discriminator]:
-            parameter.requires_grad_(True)
-        self.result.check("losses", f"{path}/loss", loss)
-        self.compare_gradients(path, "generator", self.generator)
-        self.generator_optimizer.step()
-        if not self.lock:
-            self.generator_optimizer.torch.zero_grad()
+            z, labels = self.latents(path, "z_g", step, rows), self.game.generator_labels(step, rows)
+        # Micro-batches are those of the phase's own reals, else of D's last.
+        real, real_labels, micros = (self.last.real, self.last.labels, self.last.micros) if self.last else (None, None, self.micros(rows))
+        if self.recipe.g_reals_are_fresh:
+            real, real_labels, micros = self.read(f"{path}/real"), self.read(f"{path}/labels", optional=True), self.micros(rows)
+            self.drawn += rows
+        if real is None and self.get("tricks.feature_matching") > 0:
+            raise Unknown("feature matching with D's last reals before the first D step")
+        fakes = self.last.fakes if reuse and is_first else None
+        phase = generator_phase.GeneratorPhase(self.game, z, labels, fakes, real, real_labels, step, iteration, micros).run()
+        if self.generator.history:
+            phase.terms["historical_averaging"] = self.generator.history.add_gradient()
+        self.compare_phase(path, phase, self.generator)
+
+    def generator_update(self):
+        self.generator.optimizer.step(self.generator.optimizer.steps)
+        if self.generator.history:
+            self.generator.history.update()
+        if not self.game.lock:
+            self.generator.optimizer.torch.zero_grad()
         self.update_average()
 
     def update_average(self):
+        """Section 27: beta, but at the t-th update never more than (1 + t) / (10 + t); buffers are copied."""
         self.average_updates += 1
         t = self.average_updates
-        decay = min(self.recipe.get("average.decay", 0.999), (1 + t) / (10 + t))
+        decay = min(self.get("average.decay"), (1 + t) / (10 + t))
         with torch.no_grad():
-            for mine, theirs in zip(self.average.parameters(), self.generator.parameters()):
+            for mine, theirs in zip(self.average.parameters(), self.generator.layers.parameters()):
                 mine.mul_(decay).add_(theirs, alpha=1 - decay)
-            for mine, theirs in zip(self.average.buffers(), self.generator.buffers()):
+            for mine, theirs in zip(self.average.buffers(), self.generator.layers.buffers()):
                 mine.copy_(theirs)
+
+    # ---- 0.7: the order of one iteration ----
+
+    def discriminator_steps(self, path, iteration):
+        for k in range(self.balance.d_steps):
+            self.discriminator_gradient(f"{path}/d/{k}", iteration)
+            self.discriminator_update()
+
+    def generator_steps(self, path, iteration):
+        for k in range(self.balance.g_steps):
+            self.generator_gradient(f"{path}/g/{k}", iteration, is_first=k == 0)
+            self.generator_update()
+
+    def iterate(self, path, iteration):
+        order = self.get("objective.order")
+        if order == "simultaneous":          # both gradients at the old state, then both updates
+            self.discriminator_gradient(f"{path}/d/0", iteration)
+            self.generator_gradient(f"{path}/g/0", iteration, is_first=True)
+            self.discriminator_update()
+            self.generator_update()
+        else:
+            steps = (self.discriminator_steps, self.generator_steps)
+            for one in steps if order == "d_first" else reversed(steps):
+                one(path, iteration)
+        self.balance.finish_iteration(iteration + 1)
 
     def run(self, iterations=None):
         traced = sorted(self.file["steps"])
-        reuse = self.recipe.get("tricks.reuse_fakes", False)
         for iteration in traced[:iterations]:
-            d_steps, g_steps = (self.recipe.get(f"objective.{key}", 1) for key in ("d_steps", "g_steps"))
-            for k in range(d_steps):
-                z, fake = self.discriminator_phase(f"steps/{iteration}/d/{k}", keep_graph=reuse and k + 1 == d_steps)
-            for k in range(g_steps):
-                self.generator_phase(f"steps/{iteration}/g/{k}", z if reuse else None, fake if k == 0 else None)
+            self.iterate(f"steps/{iteration}", int(iteration))
         if iterations is None or iterations >= len(traced):
             self.compare_last()
         return self.result
-
-    def compare_last(self):
-        for which, network in (("generator", self.generator), ("discriminator", self.discriminator), ("average", self.average)):
-            for name, value in network.layers.state_dict().items():
-                counted = name.endswith("num_batches_tracked")
-                buffer = counted or "running_" in name
-                self.result.check(f"buffers of {which}" if buffer else f"weights of {which}", f"final/{which}/{name}", value, 0.0 if counted else None)
 
 
 def main():
@@ -296,13 +248,15 @@ def main():
     parser.add_argument("--tolerance", type=float, help="default 1e-9 in float64, 1e-4 in float32")
     parser.add_argument("--beta1", type=float, help="use this instead of the recipe's: a mistake on purpose")
     parser.add_argument("--no-lock", action="store_true", help="let D's backward reach G and stay in its gradient: a mistake on purpose")
+    parser.add_argument("--mistake", action="append", default=[], choices=sorted(MISTAKES),
+                        help="; ".join(f"{name}: {what}" for name, what in MISTAKES.items()))
     options = parser.parse_args()
     torch.set_num_threads(1)      # narrow networks: a second thread costs more than it saves
     try:
         with h5py.File(options.trace) as file:
             double = file["steps/000000/d/0/z"].dtype == np.float64
         tolerance = options.tolerance or (1e-9 if double else 1e-4)
-        replay = Replay(options.trace, tolerance, options.beta1, lock=not options.no_lock)
+        replay = Replay(options.trace, tolerance, options.beta1, lock=not options.no_lock, mistakes=options.mistake)
         result = replay.run(options.iterations)
         print(result.report())
         return 0 if result.agrees() else 1

@@ -10,8 +10,11 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cluster" / "scaling"))
 import philox  # noqa: E402
+import reference_nets as nets  # noqa: E402
 import trace_replay  # noqa: E402
+from replay.networks import initial_weights  # noqa: E402
 
 RECIPE = """
 [run]
@@ -41,13 +44,21 @@ lr = 0.01
 """
 
 
+def plain_networks(kind, shape, dtype):
+    if kind == "mlp":
+        made = nets.mlp_generator(shape[0], 6, 4, 2), nets.mlp_discriminator(shape[0], 4, 2)
+    else:
+        made = nets.dcgan_generator(shape[1], shape[0], 6, 4), nets.dcgan_discriminator(shape[1], shape[0], 4)
+    return {which: network.to(dtype) for which, network in zip(("generator", "discriminator"), made)}
+
+
 def write_trace(path, sample_shape, iterations, **settings):
     """A trace of a run that PyTorch itself does, written with other calls than the replay's (BCE, its scheduler, a zeroed gradient)."""
     text = RECIPE.format(**settings)
     recipe = trace_replay.Recipe(text)
-    networks = dict(zip(("generator", "discriminator"), recipe.networks(sample_shape)))
+    networks = plain_networks(settings["kind"], sample_shape, recipe.dtype)
     for index, network in enumerate(networks.values()):
-        network.layers.load_state_dict(trace_replay.initial_weights(5, index, network), strict=False)
+        network.layers.load_state_dict(initial_weights(5, index, network), strict=False)
     averaged = {name: value.clone() for name, value in networks["generator"].layers.state_dict().items()}
     kind = torch.optim.Adam if settings["optimizer"] == "adam" else torch.optim.SGD
     extra = {"betas": (0.5, 0.999)} if settings["optimizer"] == "adam" else {}
