@@ -22,8 +22,8 @@ void check_set(const char* name, const at::Tensor& x, const at::Tensor& like) {
 
 void check_samples(const CheckSamples& s) {
   for (const auto* x : {&s.y, &s.y_features})
-    if (!x->defined() || x->dim() != 2 || x->size(0) != s.y.size(0) || x->size(0) % 2 != 0 || x->size(0) < 4)
-      throw Error(Fault::bug, "a collapse check needs fakes and their features as [n,F] with one even n");
+    if (!x->defined() || x->dim() != 2 || x->size(0) % 2 != 0 || x->size(0) < 4)
+      throw Error(Fault::bug, "a collapse check needs fakes and their features as [n,F] with an even n");
   check_set("fakes", s.y, s.y);
   check_set("reals", s.r, s.y);
   check_set("other reals", s.r2, s.y);

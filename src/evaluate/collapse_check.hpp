@@ -33,7 +33,8 @@ constexpr int64_t least_check_samples = 64;
 /// (held_out < 0: reals are made afresh).
 void check_sample_counts(int64_t samples, int64_t held_out);
 
-/// n samples each, pictures flattened: [n,F] and [n,F'], one floating type for data and one for features.
+/// n samples each, pictures flattened: [n,F] and [n',F'], n' = n or, where D judges packs, the number of packs; both even. One
+/// floating type for data and one for features.
 struct CheckSamples {
   at::Tensor y, r, r2;                             // fakes; two disjoint sets of held-out reals
   at::Tensor y_features, r_features, r2_features;  // D's penultimate features in evaluation mode
