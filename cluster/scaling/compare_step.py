@@ -30,12 +30,16 @@ CASES = {
     # recipe, how its shards are made, samples per step, threads, warm-up, measured iterations
     "dcgan-32": {"recipe": "mnist-32.toml", "build": (*MNIST, "--size", "32"), "batch": 64, "threads": 2, "warmup": 5, "iterations": 40},
     "dcgan-64": {"recipe": "dcgan-64.toml", "build": (*MNIST, "--size", "64"), "batch": 64, "threads": 2, "warmup": 3, "iterations": 15},
+    # The step of second order, with D of 28 pixels, which has no batch norm.
+    "wgan-gp-28": {"recipe": "mnist.toml", "build": MNIST, "batch": 64, "threads": 2, "warmup": 5, "iterations": 40,
+                   "set": ("objective.loss=wasserstein", "regularizers.gradient_penalty=10.0")},
     "ring": {"recipe": "ring.toml", "build": ("data", "synth", "ring"), "batch": 256, "threads": 1, "warmup": 200, "iterations": 2000},
 }
 PEERS = {"class": "torch.optim.Adam", "function": "functional Adam"}
 TARGETS = {   # the largest ratio aimed at, and against which peers; no target: shown beside
     "dcgan-32": {"step": (1.10, PEERS), "memory": (0.70, PEERS), "start": (0.40, ("class",))},
     "dcgan-64": {"step": (1.10, PEERS), "memory": (0.70, PEERS), "start": (0.40, ("class",))},
+    "wgan-gp-28": {"step": (1.05, PEERS)},
     "ring": {"step": (0.85, PEERS)},
 }
 NAMES = {"step": "median step", "memory": "peak memory", "start": "start to first finished step"}
@@ -77,7 +81,7 @@ def prepare(name, case, ganymede):
 
 def commands(case, ganymede, folder, raw, shape):
     """Both command lines, the peer's from the resolved recipe, so that both do the same step."""
-    settings = [f"data.path={folder}", f"data.global_batch={case['batch']}"]
+    settings = [f"data.path={folder}", f"data.global_batch={case['batch']}", *case.get("set", ())]
     recipe = f"launch/recipes/{case['recipe']}"
     sets = [part for setting in settings for part in ("--set", setting)]
     resolved = subprocess.run([ganymede, "config", "show", recipe, *sets], cwd=ROOT, check=True, capture_output=True, text=True).stdout
@@ -90,7 +94,7 @@ def commands(case, ganymede, folder, raw, shape):
             "--batch", case["batch"], "--loss", objective.get("loss", "non_saturating"), "--d-loss", objective.get("d_loss", "sum"),
             "--d-batch", objective.get("d_batch", "separate"), "--d-steps", objective.get("d_steps", 1), "--lr", adam.get("lr", 2e-4),
             "--beta1", adam.get("beta1", 0.5), "--average", tables.get("average", {}).get("decay", 0.999),
-            "--threads", case["threads"], *count]
+            "--gradient-penalty", tables.get("regularizers", {}).get("gradient_penalty", 0.0), "--threads", case["threads"], *count]
     if tables.get("tricks", {}).get("reuse_fakes", False):
         peer.append("--reuse-fakes")
     return ours, peer

@@ -69,6 +69,14 @@ class FunctionalAdam:
             parameter.grad = None
 
 
+# D's loss of its outputs on reals and on fakes, and G's.
+LOSSES = {
+    "non_saturating": (lambda x: softplus(-x).mean(), lambda x: softplus(x).mean(), lambda x: softplus(-x).mean()),
+    "minimax": (lambda x: softplus(-x).mean(), lambda x: softplus(x).mean(), lambda x: (-softplus(x)).mean()),
+    "wasserstein": (lambda x: -x.mean(), lambda x: x.mean(), lambda x: -x.mean()),
+}
+
+
 class Step:
     def __init__(self, options, samples):
         self.options, self.samples = options, samples
@@ -99,23 +107,32 @@ class Step:
 
     def discriminator_phase(self):
         real, reuse = self.samples.next(), self.options.reuse_fakes
+        of_real, of_fake, _ = LOSSES[self.options.loss]
         with torch.set_grad_enabled(reuse):
             fake = self.generator(self.latents())
         if self.options.d_batch == "joint":
             on_real, on_fake = self.discriminator(torch.cat([real, fake.detach()])).split(len(real))
-            (softplus(-on_real).mean() + softplus(on_fake).mean()).mul(self.scale).backward()
+            (of_real(on_real) + of_fake(on_fake)).mul(self.scale).backward()
         else:
-            softplus(-self.discriminator(real)).mean().mul(self.scale).backward()
-            softplus(self.discriminator(fake.detach())).mean().mul(self.scale).backward()
+            of_real(self.discriminator(real)).mul(self.scale).backward()
+            of_fake(self.discriminator(fake.detach())).mul(self.scale).backward()
+        if self.options.gradient_penalty > 0:
+            self.gradient_penalty(real, fake.detach()).backward()
         self.discriminator_optimizer.step()
         self.discriminator_optimizer.zero_grad()
         return fake if reuse else None
+
+    def gradient_penalty(self, real, fake):
+        alpha = torch.rand(len(real), *[1] * (real.dim() - 1))
+        point = torch.lerp(fake, real, alpha).requires_grad_(True)
+        slope = torch.autograd.grad(self.discriminator(point).sum(), point, create_graph=True)[0]
+        return self.options.gradient_penalty * (slope.flatten(1).square().sum(1).add(1e-10).sqrt() - 1).square().mean()
 
     def generator_phase(self, fake):
         for parameter in self.locked:
             parameter.requires_grad_(False)
         logits = self.discriminator(self.generator(self.latents()) if fake is None else fake)
-        (-softplus(logits) if self.options.loss == "minimax" else softplus(-logits)).mean().backward()
+        LOSSES[self.options.loss][2](logits).backward()
         self.generator_optimizer.step()
         self.generator_optimizer.zero_grad()
         for parameter in self.locked:
@@ -150,7 +167,8 @@ def main():
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--loss", choices=("non_saturating", "minimax"), default="non_saturating")
+    parser.add_argument("--loss", choices=LOSSES, default="non_saturating")
+    parser.add_argument("--gradient-penalty", type=float, default=0.0, help="weight of WGAN-GP's two-sided penalty")
     parser.add_argument("--d-loss", choices=("sum", "half"), default="sum")
     parser.add_argument("--d-batch", choices=("separate", "joint"), default="separate")
     parser.add_argument("--d-steps", type=int, default=1)
