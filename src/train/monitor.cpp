@@ -124,7 +124,11 @@ at::Tensor Monitor::gathered(const at::Tensor& own, const char* what) const {
   return all;
 }
 
-bool Monitor::check(int64_t step, const std::vector<double>& d_losses, const evaluate::CheckNumbers& numbers) {
+void Monitor::see_losses(const std::vector<double>& losses) {
+  for (const double loss : losses) check_->see_loss(loss);
+}
+
+bool Monitor::check(int64_t step, const evaluate::CheckNumbers& numbers) {
   const Evaluating generator(session_.network(gan::Player::generator)), discriminator(session_.network(gan::Player::discriminator));
   Set fake, real;
   evaluate::CheckSamples samples;
@@ -136,7 +140,6 @@ bool Monitor::check(int64_t step, const std::vector<double>& d_losses, const eva
     const auto features_of = [&](const Set& set) { return gathered(features(set).to(at::kFloat), "check features"); };
     samples = {data_of(fake), data_of(real), data_of(real2), features_of(fake), features_of(real), features_of(real2), {}, {}};
   }
-  for (const double loss : d_losses) check_->see_loss(loss);
   const auto before = check_->monitor().state();
   const auto report = check_->run(samples, numbers);
   figures_ = report.keys;

@@ -19,8 +19,10 @@ class Monitor {
   /// Throws Error(Fault::recipe) where the data set has no reals to spare. Both are kept by reference.
   Monitor(Session& session, comm::Communicator& communicator);
 
+  /// D's losses over all ranks, in order, in the form whose value at chance is log 4.
+  void see_losses(const std::vector<double>& losses);
   /// After iteration `step`, settled; collective. Returns whether the run has just been found collapsed.
-  bool check(int64_t step, const std::vector<double>& d_losses, const evaluate::CheckNumbers& numbers);
+  bool check(int64_t step, const evaluate::CheckNumbers& numbers);
   /// Of the last check, for a row of statistics; the same on every rank.
   const std::vector<std::pair<std::string, double>>& figures() const { return figures_; }
   evaluate::CollapseState state() const { return check_->monitor().state(); }

@@ -172,27 +172,30 @@ bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
   return !is_last && session_->reducer().stops_asked() == 0 && !(has_collapsed && action == MonitorConfig::Action::stop);
 }
 
+// What D's losses have been since the last call, for the monitor's average; collective. Before a save too, so that nothing is left over.
+void Trainer::tell_losses() {
+  const auto& objective = config().objective;
+  const auto own = session_->step().take_discriminator_losses();
+  if (own.empty() || !gan::gives_logits(objective.loss)) return;
+  auto sums = at::tensor(own, at::kDouble);
+  communicator_.all_reduce_sum(sums, "losses of D", deadline());
+  // In the form whose value at chance is log 4.
+  const bool is_one_mean = objective.loss == gan::Loss::relativistic || objective.d_batch == gan::ObjectiveConfig::DBatch::paired;
+  sums.mul_((objective.d_loss == gan::LossScale::half ? 2.0 : 1.0) * (is_one_mean ? 2.0 : 1.0));
+  monitor_->see_losses({sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()});
+}
+
 // Every rank comes to the same answer.
 bool Trainer::found_collapsed() {
   session_->settle();
+  tell_losses();
   const auto totals = session_->step().totals();
-  const auto& objective = config().objective;
-  auto own = session_->step().take_discriminator_losses();
-  own.push_back(totals.d_accuracy);
-  auto sums = at::tensor(own, at::kDouble);
-  communicator_.all_reduce_sum(sums, "check losses", deadline());
-  const double* sum = sums.data_ptr<double>();
   evaluate::CheckNumbers numbers{{}, totals.grad_norm_d, totals.grad_norm_g, {}, {}};
-  std::vector<double> losses;
-  if (gan::gives_logits(objective.loss)) {
-    // In the form whose value at chance is log 4.
-    const bool is_one_mean = objective.loss == gan::Loss::relativistic || objective.d_batch == gan::ObjectiveConfig::DBatch::paired;
-    const double scale = (objective.d_loss == gan::LossScale::half ? 2.0 : 1.0) * (is_one_mean ? 2.0 : 1.0);
-    for (size_t i = 0; i + 1 < own.size(); ++i) losses.push_back(scale * sum[i]);
-    numbers.d_accuracy = sum[own.size() - 1];
-  }
+  auto accuracy = at::full({1}, totals.d_accuracy, at::kDouble);
+  communicator_.all_reduce_sum(accuracy, "accuracy of D", deadline());
+  if (gan::gives_logits(config().objective.loss)) numbers.d_accuracy = accuracy.item<double>();
   const auto before = monitor_->state();
-  const bool has_collapsed = monitor_->check(step_, losses, numbers);
+  const bool has_collapsed = monitor_->check(step_, numbers);
   if (communicator_.rank() == 0 && monitor_->state() != before && monitor_->state() != evaluate::CollapseState::ok)
     log::warning("step {}: {}", step_, has_collapsed ? "the generator has lost modes: the run counts as collapsed" : "the generator may be losing modes");
   return has_collapsed;
@@ -256,6 +259,7 @@ void Trainer::draw_samples(const std::vector<Observer*>& observers) {
 
 void Trainer::save() {
   session_->settle();
+  if (monitor_) tell_losses();
   checkpoint::Snapshot snapshot;
   const auto& c = config();
   snapshot.counters = {step_, session_->d_steps_done(), session_->g_steps_done(), session_->d_steps_done() * session_->plan().global_batch,

@@ -45,6 +45,7 @@ class Trainer {
   void report(const std::vector<Observer*>& observers);
   void draw_samples(const std::vector<Observer*>& observers);
   void save();
+  void tell_losses();
   bool found_collapsed();
   void log_totals();
   Deadline deadline() const { return Deadline::in(std::chrono::duration<double>(config().parallel.deadline_s)); }

@@ -65,6 +65,34 @@ class Resume(program.ProgramTest):
         run = program.resume(whole / "checkpoints" / f"step-{STOP:06d}", self.folder / "runs", 3)
         self.assert_within(1e-9, program.model(run), program.model(whole), r"^/(generator|discriminator|average)/")
 
+    def test_what_tricks_remember(self):
+        """Means of weights, controllers, reference batches, singular vectors, detector windows, both phases' reals: step 5 of 12, bit for bit."""
+        cases = {
+            "historical": ("ring", {"regularizers__historical_averaging": 0.1, "regularizers__weight_clip": 0.1}),
+            "balance-lr": ("ring", {"balance__mode": "lr", "balance__every_steps": 2, "balance__gain": 0.5}),
+            "balance-steps": ("ring", {"balance__mode": "steps", "balance__every_steps": 2, "balance__low": 0.1, "balance__high": 0.2}),
+            "virtual": ("ring", {"generator__norm": "virtual", "discriminator__norm": "virtual"}),
+            "spectral": ("ring", {"discriminator__spectral_norm": True, "regularizers__gradient_penalty": 1.0, "objective__loss": "wasserstein", "objective__d_steps": 2}),
+            "relativistic": ("ring", {"objective__loss": "relativistic", "objective__g_steps": 2}),
+            "replacement": ("ring", {"objective__d_batch": "paired", "data__sampling": "replacement"}),
+            "synth": ("ring", {"data__sampling": "synth", "monitor__every_steps": 2, "monitor__samples": 64}),
+            "g-first": ("ring", {"objective__order": "g_first", "tricks__feature_matching": 0.1, "tricks__instance_noise": 0.1, "tricks__instance_noise_steps": 9}),
+            "simultaneous": ("ring", {"objective__order": "simultaneous", "tricks__reuse_fakes": True}),
+            "ada": ("dcgan28", {"augment__ada": True, "augment__ada_kimg": 0.5, "augment__ada_target": -0.9}),
+            "classes": ("dcgan28", {"conditional__kind": "projection", "generator__norm": "conditional", "objective__accumulate": 2}),
+            "held-out": ("dcgan28", {"data__holdout": 200, "monitor__every_steps": 2, "monitor__samples": 64}),
+        }
+        for name, (network, keys) in cases.items():
+            for ranks in (1, 2):
+                with self.subTest(case=name, ranks=ranks):
+                    out = self.folder / f"{name}-{ranks}"
+                    whole = program.train(self.recipe(network, "whole.toml", run__steps=12, checkpoint__every_steps=5, **keys), out, ranks)
+                    run = program.resume(whole / "checkpoints" / "step-000005", out, ranks)
+                    self.assert_bitwise(program.model(run), program.model(whole), name)
+                    mine, theirs = program.stats(run), program.stats(whole)
+                    for step in mine:
+                        self.assertEqual({k: v for k, v in mine[step].items() if k != "schema"}, {k: v for k, v in theirs[step].items() if k != "schema"}, name)
+
     def test_cadence_changes_no_weight(self):
         whole = self.uninterrupted("dcgan28", "float32")
         recipe = self.recipe("dcgan28", run__steps=STEPS, run__precision="float32", checkpoint__every_steps=11, log__every_steps=7, log__samples_every_steps=13)
