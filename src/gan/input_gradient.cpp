@@ -9,7 +9,7 @@ namespace ganymede::gan {
 // By autograd::grad: backward(create_graph) would bind fresh tensors where the flat gradients are.
 at::Tensor squared_slopes(const at::Tensor& outputs, const at::Tensor& input) {
   const auto slope = torch::autograd::grad({at::sum(outputs)}, {input}, {}, /*retain_graph=*/true, /*create_graph=*/true).front();
-  return at::sum(at::square(slope.reshape({slope.size(0), -1})), 1);
+  return at::sum(at::square(slope.flatten(1)), 1);
 }
 
 at::Tensor squared_input_gradients(const at::Tensor& x, const Judged& rows, nets::Source source, const Judge& judge) {

@@ -112,6 +112,11 @@ std::vector<Rule> rules_of_data(const RunConfig& c, const RunFactsForRules& f) {
                       : fmt::format("two classes are needed, the data set has {}", f.classes)},
       {c.objective.accumulate > n, "objective.accumulate",
        fmt::format("objective.accumulate = {} is more than the global batch of {} has samples; lower it, or raise data.global_batch", c.objective.accumulate, n)},
+      {c.objective.accumulate <= n && c.objective.accumulate > f.streams + n / f.streams - 1, "objective.accumulate",
+       fmt::format("{} micro-batches cannot all get samples: place i of stream v goes to number v + i, and {} streams give at most {} each; lower it, or raise data.streams",
+                   c.objective.accumulate, f.streams, n / f.streams)},
+      {c.monitor.every_steps > 0 && group > 1 && (c.monitor.samples / pack) % group != 0, "monitor.samples",
+       fmt::format("groups of {} do not divide the {} rows that D judges in a check; change monitor.samples", group, c.monitor.samples / pack)},
   };
 }
 

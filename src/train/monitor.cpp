@@ -38,7 +38,7 @@ class Evaluating {
   nets::Network& network_;
 };
 
-at::Tensor flat(const at::Tensor& samples) { return samples.reshape({samples.size(0), -1}); }
+at::Tensor flat(const at::Tensor& samples) { return samples.flatten(1); }
 
 }  // namespace
 
@@ -103,11 +103,23 @@ at::Tensor Monitor::shown(const Set& set) const {
   return x.reshape(shape);
 }
 
+// D's minibatch layers see the rows of all ranks, as in training.
+nets::Pass Monitor::pass_of(const at::Tensor& labels) const {
+  nets::Pass pass;
+  pass.labels = labels;
+  const int64_t packs = samples_ / joined_, ranks = communicator_.size();
+  nets::RowRange range{nets::Source::d_real, own_ / joined_, first_ / joined_, own_ / joined_, {}, {}};
+  if (ranks > 1)
+    for (int64_t r = 0; r <= ranks; ++r) range.starts.push_back(packs * r / ranks);
+  pass.ranges.push_back(std::move(range));
+  return pass;
+}
+
 at::Tensor Monitor::features(const Set& set) const {
   if (penultimate_ < 0) return flat(set.samples);
-  nets::Pass pass;
+  auto pass = pass_of(set.labels);
   at::Tensor captured;
-  pass.labels = set.labels, pass.capture_layer = penultimate_, pass.captured = &captured;
+  pass.capture_layer = penultimate_, pass.captured = &captured;
   session_.network(gan::Player::discriminator).forward(shown(set), pass);
   return flat(captured);
 }
@@ -154,9 +166,7 @@ void Monitor::measure_slopes(int64_t step, const Set& fake, const Set& real) {
   const auto between = gan::per_row(alpha, x_real) * x_real + (1.0 - gan::per_row(alpha, x_real)) * x_fake;
   const auto report = [&](const char* where, const at::Tensor& x, const at::Tensor& labels) {
     const auto point = x.clone().requires_grad_(true);
-    nets::Pass pass;
-    pass.labels = labels;
-    auto outputs = session_.network(gan::Player::discriminator).forward(point, pass);
+    auto outputs = session_.network(gan::Player::discriminator).forward(point, pass_of(labels));
     if (outputs.dim() == 2) outputs = outputs.select(1, 0);  // a classifier's columns stand behind
     const auto norms = gan::squared_slopes(outputs, point).detach().sqrt().to(at::kDouble);
     const auto summary = evaluate::summarize_input_gradients(gathered(norms, "input gradients"));

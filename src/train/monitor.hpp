@@ -23,8 +23,8 @@ class Monitor {
   void see_losses(const std::vector<double>& losses);
   /// After iteration `step`, settled; collective. Returns whether the run has just been found collapsed.
   bool check(int64_t step, const evaluate::CheckNumbers& numbers);
-  /// Of the last check, for a row of statistics; the same on every rank.
-  const std::vector<std::pair<std::string, double>>& figures() const { return figures_; }
+  /// Of the last check, for the first row of statistics after it; the same on every rank.
+  std::vector<std::pair<std::string, double>> take_figures() { return std::exchange(figures_, {}); }
   evaluate::CollapseState state() const { return check_->monitor().state(); }
 
   void save(State& state) const;
@@ -37,6 +37,7 @@ class Monitor {
   Set reals(int64_t step, int64_t first) const;
   Set fakes(int64_t step) const;
   at::Tensor shown(const Set& set) const;
+  nets::Pass pass_of(const at::Tensor& labels) const;
   at::Tensor features(const Set& set) const;
   at::Tensor gathered(const at::Tensor& own, const char* what) const;
   void measure_slopes(int64_t step, const Set& fake, const Set& real);

@@ -163,13 +163,14 @@ bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
     trace_.reset();
   }
   const bool has_collapsed = monitor_ && is_due(config().monitor.every_steps) && found_collapsed();
-  if (step_ == 1 || is_due(log_config.every_steps) || is_last) report(observers);
+  const bool ends_here = has_collapsed && config().monitor.action == MonitorConfig::Action::stop;
+  if (step_ == 1 || is_due(log_config.every_steps) || is_last || ends_here) report(observers);
   if (is_due(log_config.samples_every_steps) || (is_last && log_config.samples_every_steps > 0)) draw_samples(observers);
   const auto action = config().monitor.action;
   const bool wants_checkpoint = has_collapsed && action == MonitorConfig::Action::checkpoint;
   if (!is_last && (is_due(config().checkpoint.every_steps) || wants_checkpoint)) save();
   checkpoints_->poll(step_, deadline());
-  return !is_last && session_->reducer().stops_asked() == 0 && !(has_collapsed && action == MonitorConfig::Action::stop);
+  return !is_last && session_->reducer().stops_asked() == 0 && !ends_here;
 }
 
 // What D's losses have been since the last call, for the monitor's average; collective. Before a save too, so that nothing is left over.
@@ -222,7 +223,10 @@ StatisticsRow Trainer::statistics() {
   row.loss_d = share[0], row.loss_g = share[1], row.d_real = share[2], row.d_fake = share[3];
   for (size_t i = 0; i < totals.terms.size(); ++i) row.extras.emplace_back(totals.terms[i].first, share[4 + i]);
   row.extras.insert(row.extras.end(), totals.figures.begin(), totals.figures.end());
-  if (monitor_) row.extras.insert(row.extras.end(), monitor_->figures().begin(), monitor_->figures().end());
+  if (monitor_) {
+    const auto figures = monitor_->take_figures();
+    row.extras.insert(row.extras.end(), figures.begin(), figures.end());
+  }
   row.grad_norm_d = totals.grad_norm_d, row.grad_norm_g = totals.grad_norm_g;
   row.lr_d = totals.lr_d, row.lr_g = totals.lr_g;
   row.step_ms = span_ms / n;

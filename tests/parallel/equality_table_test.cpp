@@ -131,6 +131,10 @@ std::vector<std::pair<std::string, Change>> tricks() {
       {"minibatch standard deviation, whole batch", [](TrainerOptions& o) { o.discriminator.minibatch_stddev = 1; }},
       {"packing 2", [](TrainerOptions& o) { o.objective.pack = 2; }},
       {"packing 3, groups", [](TrainerOptions& o) { o.objective.pack = 3, o.discriminator.minibatch_stddev = 4, o.global_batch = 60; }},
+      {"fewer packs than ranks, penalties", [](TrainerOptions& o) {
+         o.objective.pack = 12, o.global_batch = 24, o.regularizers.r1.weight = 1, o.regularizers.gradient_penalty.weight = 1, o.regularizers.dragan.weight = 1;
+       }},
+      {"micro-batches without a row of some rank, R1", [](TrainerOptions& o) { o.objective.accumulate = 5, o.global_batch = 8, o.streams = 8, o.regularizers.r1.weight = 1; }},
       {"paired discriminator", [](TrainerOptions& o) { o.objective.d_batch = DBatch::paired; }},
       {"joint pass", [](TrainerOptions& o) { o.objective.d_batch = DBatch::joint; }},
       {"virtual batch norm", [](TrainerOptions& o) { o.generator.norm = o.discriminator.norm = nets::Norm::virtual_batch; }},
