@@ -115,6 +115,8 @@ std::vector<Rule> rules_of_data(const RunConfig& c, const RunFactsForRules& f) {
       {c.objective.accumulate <= n && c.objective.accumulate > f.streams + n / f.streams - 1, "objective.accumulate",
        fmt::format("{} micro-batches cannot all get samples: place i of stream v goes to number v + i, and {} streams give at most {} each; lower it, or raise data.streams",
                    c.objective.accumulate, f.streams, n / f.streams)},
+      {c.monitor.every_steps > 0 && !is.is_paired && (c.monitor.samples % (2 * pack) != 0 || c.monitor.samples < 4 * pack), "monitor.samples",
+       fmt::format("a check needs an even number of packs, at least 4; make monitor.samples a multiple of {} from {} on", 2 * pack, 4 * pack)},
       {c.monitor.every_steps > 0 && group > 1 && (c.monitor.samples / pack) % group != 0, "monitor.samples",
        fmt::format("groups of {} do not divide the {} rows that D judges in a check; change monitor.samples", group, c.monitor.samples / pack)},
   };

@@ -49,8 +49,6 @@ Monitor::Monitor(Session& session, comm::Communicator& communicator) : session_(
   evaluate::check_sample_counts(samples_, spare);
   const bool is_paired = c.objective.d_batch == gan::ObjectiveConfig::DBatch::paired;
   joined_ = is_paired ? 1 : c.objective.pack;
-  if (samples_ % (2 * joined_) != 0)
-    throw Error(Fault::recipe, "monitor.samples = {} are no even number of packs of {}", samples_, joined_).remedy("make it a multiple of {}", 2 * joined_);
   const int64_t packs = samples_ / joined_, rank = communicator.rank(), ranks = communicator.size();
   first_ = packs * rank / ranks * joined_, own_ = packs * (rank + 1) / ranks * joined_ - first_;
   if (!is_paired) penultimate_ = gan::layer_before_last(session.network(gan::Player::discriminator));
