@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "cluster" / "scaling"), str(ROOT / "tests" / "witness")]
 import philox  # noqa: E402
 import reference_nets as nets  # noqa: E402
+import reference_starts as starts  # noqa: E402
 
 TOOL = sys.argv.pop(1) if len(sys.argv) > 1 else None
 TOLERANCE = 1e-10
@@ -74,9 +75,9 @@ def drawn(start, seed, index, place, count):
 def first_state(network, index):
     """The parameters and spectral vectors that the formats prescribe."""
     state = network.layers.state_dict()
-    for place, (name, start) in enumerate(nets.starts(network).items()):
+    for place, (name, start) in enumerate(starts.starts(network).items()):
         state[name] = torch.from_numpy(drawn(start, SEED, index, place, state[name].numel()).reshape(state[name].shape))
-    for name, place in nets.spectral_places(network).items():
+    for name, place in starts.spectral_places(network).items():
         vector = torch.from_numpy(philox.normal(SEED, "init", 0, place, 1, state[name].numel(), index).ravel())
         state[name] = vector / vector.norm()
     network.layers.load_state_dict(state)

@@ -7,7 +7,9 @@ ganymede_test(nets/conditional_norm_test.cpp LINKS parallel)
 ganymede_test(nets/block_test.cpp LINKS parallel)
 ganymede_test(nets/collectives_test.cpp LINKS parallel)
 ganymede_test(nets/dropout_test.cpp LINKS nets)
-ganymede_test(nets/mixing_layers_test.cpp LINKS parallel)
+ganymede_test(nets/minibatch_stddev_test.cpp LINKS parallel)
+ganymede_test(nets/minibatch_discrimination_test.cpp LINKS parallel)
+ganymede_test(nets/virtual_batch_norm_test.cpp LINKS parallel)
 ganymede_test(nets/packing_test.cpp LINKS parallel)
 
 # Networks of many recipes, as the Python witness compares them with PyTorch's.
