@@ -7,6 +7,7 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "cluster" / "scaling"))
 import reference_nets as nets  # noqa: E402
+import reference_starts as starts  # noqa: E402
 
 
 class ReferenceNets(unittest.TestCase):
@@ -58,7 +59,7 @@ class ReferenceNets(unittest.TestCase):
         self.assertEqual(names[:3], ["0.parametrizations.weight.original", "0.parametrizations.weight.0._u", "0.parametrizations.weight.0._v"])
         self.assertEqual([name for name, _ in network.layers.named_parameters()][-3:],
                          ["7.bias", "7.embedding.parametrizations.weight.original", "7.parametrizations.weight.original"])
-        self.assertEqual(sorted(nets.spectral_places(network).values()), [6, 7, 10, 11, 14, 15, 20, 21, 22, 23])
+        self.assertEqual(sorted(starts.spectral_places(network).values()), [6, 7, 10, 11, 14, 15, 20, 21, 22, 23])
 
     def test_equalized_weights_are_scaled_where_they_are_used(self):
         layer = nets.dcgan_generator(28, latent=512, equalized_lr=True).layers[0]
@@ -78,7 +79,7 @@ class ReferenceNets(unittest.TestCase):
 
     def test_every_parameter_has_a_start(self):
         for network in (nets.dcgan_discriminator(28), nets.mlp_discriminator(2, norm="batch", spectral_norm=True, conditional="projection", classes=4)):
-            self.assertEqual(list(nets.starts(network)), [name for name, _ in network.layers.named_parameters()])
+            self.assertEqual(list(starts.starts(network)), [name for name, _ in network.layers.named_parameters()])
 
     def test_the_bias_before_batch_norm_stays_zero_and_untrained(self):
         bias = nets.dcgan_generator(28).layers[0].bias

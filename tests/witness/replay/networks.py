@@ -2,6 +2,7 @@
 import numpy as np
 import philox
 import reference_nets as nets
+import reference_starts as starts
 import torch
 
 from .recipe import Unknown
@@ -44,7 +45,7 @@ def initial_weights(seed, index, network, init="default"):
     To be asked for before weights are loaded or frozen: it reads normalized weights, which moves their vectors, and sees which biases
     are trained."""
     made, shapes = {}, {name: parameter.shape for name, parameter in network.layers.named_parameters()}
-    for place, (name, (kind, *how)) in enumerate((nets.he_starts if init == "he" else nets.starts)(network).items()):
+    for place, (name, (kind, *how)) in enumerate((starts.he_starts if init == "he" else starts.starts)(network).items()):
         count = shapes[name].numel()
         if kind == "constant":
             values = np.full(count, how[0])
@@ -62,7 +63,7 @@ def unit(vector):
 
 def initial_singular_vectors(seed, index, network, weights):
     """_u and _v of spectrally normalized weights, float64: drawn N(0,1), normalized, then 15 power iterations, u first (section 28)."""
-    places, found = nets.spectral_places(network), {}
+    places, found = starts.spectral_places(network), {}
     for name in (name for name in places if name.endswith("._u")):
         owner = name.removesuffix(".0._u")
         matrix = weights[f"{owner}.original"]
