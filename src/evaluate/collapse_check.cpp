@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/saved_values.hpp"
 #include "evaluate/diversity.hpp"
-#include "evaluate/state_values.hpp"
 
 namespace ganymede::evaluate {
 namespace {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "evaluate/state_values.hpp"
+#include "core/saved_values.hpp"
 
 namespace ganymede::evaluate {
 namespace {

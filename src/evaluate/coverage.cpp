@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/saved_values.hpp"
 #include "evaluate/draws.hpp"
 #include "evaluate/pairwise.hpp"
-#include "evaluate/state_values.hpp"
 
 namespace ganymede::evaluate {
 namespace {

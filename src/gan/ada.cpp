@@ -11,21 +11,12 @@
 
 #include "config/fields.hpp"
 #include "core/error.hpp"
+#include "core/saved_values.hpp"
 
 namespace ganymede::gan {
 namespace {
 
 constexpr const char* group = "tricks/ada";
-
-template <typename T>
-T value_of(const State& state, const char* name) {
-  const auto attributes = state.attributes.find(group);
-  if (attributes != state.attributes.end())
-    if (const auto found = attributes->second.find(name); found != attributes->second.end())
-      if (const T* value = std::get_if<T>(&found->second)) return *value;
-  throw Error(Fault::bad_data, "the checkpoint's model.h5 lacks the attribute {} of {}", name, group)
-      .remedy("was it written with augment.ada = true?");
-}
 
 }  // namespace
 
@@ -76,9 +67,9 @@ void AdaController::save(State& state) const {
 }
 
 void AdaController::load(const State& state) {
-  const auto p = value_of<double>(state, "p"), r = value_of<double>(state, "r");
-  const auto steps = value_of<int64_t>(state, "steps"), signs = value_of<int64_t>(state, "signs"),
-             count = value_of<int64_t>(state, "count");
+  const auto p = saved_value<double>(state, group, "p"), r = saved_value<double>(state, group, "r");
+  const auto steps = saved_value<int64_t>(state, group, "steps"), signs = saved_value<int64_t>(state, group, "signs"),
+             count = saved_value<int64_t>(state, group, "count");
   if (!(p >= 0 && p <= 1) || !(r >= -1 && r <= 1) || steps < 0 || steps >= steps_per_update || count < 0 || signs > count || -signs > count)
     throw Error(Fault::bad_data, "the checkpoint's model.h5 holds impossible values in {}: p {}, r {}, steps {}, signs {}, count {}", group,
                 p, r, steps, signs, count);

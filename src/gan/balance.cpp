@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "config/fields.hpp"
-#include "core/error.hpp"
+#include "core/saved_values.hpp"
 
 namespace ganymede::gan {
 namespace {
@@ -35,11 +35,8 @@ class BalanceController final : public Controller {
   }
 
   void load(const State& state, Pace& pace) override {
-    const auto found = state.attributes.find(group);
-    if (found == state.attributes.end()) throw Error(Fault::bad_data, "the checkpoint's model.h5 lacks the group {}", group);
-    const auto& a = found->second;
-    balance_.accuracy = std::get<double>(a.at("accuracy")), balance_.log_rate = std::get<double>(a.at("log_rate"));
-    balance_.pace = {std::get<int64_t>(a.at("d_steps")), std::get<int64_t>(a.at("g_steps")), std::exp(balance_.log_rate)};
+    balance_.accuracy = saved_value<double>(state, group, "accuracy"), balance_.log_rate = saved_value<double>(state, group, "log_rate");
+    balance_.pace = {saved_value<int64_t>(state, group, "d_steps"), saved_value<int64_t>(state, group, "g_steps"), std::exp(balance_.log_rate)};
     pace = balance_.pace;
   }
 

@@ -10,6 +10,7 @@
 
 #include "config/fields.hpp"
 #include "gan/input_gradient.hpp"
+#include "gan/pixels.hpp"
 #include "gan/disk_order.hpp"
 #include "nets/collectives.hpp"
 
@@ -28,7 +29,7 @@ class Dragan final : public DiscriminatorTerm {
   at::Tensor on_both(const Judged& real, const Judged&, const Judge& judge) override {
     const auto x = real.input.detach();
     const auto u = as_pixels(draw_rows(judge, real, Purpose::perturb, 0, elements_of_row(x)), x);
-    const auto alpha = per_row(draw_rows(judge, real, Purpose::gp_alpha, 1, 1), x);
+    const auto alpha = per_sample(draw_rows(judge, real, Purpose::gp_alpha, 1, 1), x);
     const auto point = x + alpha * (spread * global_deviation(x, judge)) * u;
     const auto norm = at::sqrt(squared_input_gradients(point, real, nets::Source::penalty, judge) + epsilon);
     return at::sum(at::square(norm - 1.0)) * (config_.weight / judge.decisions());

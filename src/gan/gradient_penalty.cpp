@@ -7,6 +7,7 @@
 
 #include "config/fields.hpp"
 #include "gan/input_gradient.hpp"
+#include "gan/pixels.hpp"
 
 namespace ganymede::gan {
 namespace {
@@ -21,7 +22,7 @@ class GradientPenalty final : public DiscriminatorTerm {
 
   at::Tensor on_both(const Judged& real, const Judged& fake, const Judge& judge) override {
     if (real.step % config_.every_steps != 0) return {};
-    const auto alpha = per_row(draw_rows(judge, real, Purpose::gp_alpha, 0, 1), real.input);
+    const auto alpha = per_sample(draw_rows(judge, real, Purpose::gp_alpha, 0, 1), real.input);
     const auto point = real.input.detach() * alpha + fake.input.detach() * (1.0 - alpha);
     const auto norm = at::sqrt(squared_input_gradients(point, real, nets::Source::penalty, judge) + epsilon);
     auto excess = norm * (1.0 / config_.target) - 1.0;

@@ -21,15 +21,7 @@ at::Tensor squared_input_gradients(const at::Tensor& x, const Judged& rows, nets
 }
 
 at::Tensor draw_rows(const Judge& judge, const Judged& rows, Purpose purpose, int64_t index, int64_t elements) {
-  nets::Pass pass;
-  pass.rng = &judge.rng(), pass.step = rows.step;
-  return nets::uniform_rows(pass, rows.range, purpose, index, elements).to(judge.type());
-}
-
-at::Tensor per_row(const at::Tensor& numbers, const at::Tensor& x) {
-  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
-  shape[0] = x.size(0);
-  return numbers.view(shape);
+  return nets::uniform_rows(judge.rng(), Draw{purpose, rows.step, index}, rows.range, elements).to(judge.type());
 }
 
 }  // namespace ganymede::gan

@@ -11,7 +11,5 @@ at::Tensor squared_input_gradients(const at::Tensor& x, const Judged& rows, nets
 
 /// Uniform numbers in the run's precision for the rows that were judged: [B, elements].
 at::Tensor draw_rows(const Judge& judge, const Judged& rows, Purpose purpose, int64_t index, int64_t elements);
-/// [B,1] as [B,1,…,1], to be multiplied with x.
-at::Tensor per_row(const at::Tensor& numbers, const at::Tensor& x);
 
 }  // namespace ganymede::gan

@@ -18,9 +18,8 @@ class InstanceNoise final : public Filter {
     const auto source = showing.range.source;
     const bool is_real = source == Source::d_real || source == Source::g_real;
     const int64_t index = source == Source::g_real || source == Source::g_fake ? 1 : 0;
-    nets::Pass pass;
-    pass.rng = &judge.rng(), pass.step = showing.step;
-    const auto noise = nets::normal_rows(pass, showing.range, is_real ? Purpose::noise_real : Purpose::noise_fake, index, elements_of_row(showing.samples));
+    const Draw draw{is_real ? Purpose::noise_real : Purpose::noise_fake, showing.step, index};
+    const auto noise = nets::normal_rows(judge.rng(), draw, showing.range, elements_of_row(showing.samples));
     showing.samples = showing.samples + as_pixels((noise * deviation).to(judge.type()), showing.samples);
   }
 

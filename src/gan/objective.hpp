@@ -21,5 +21,7 @@ struct ObjectiveConfig {
   int64_t accumulate = 1;  // micro-batches per update
 };
 void describe(config::Fields& fields, ObjectiveConfig& c);
+/// Samples that make one row of D's.
+inline int64_t joined_samples(const ObjectiveConfig& c) { return c.d_batch == ObjectiveConfig::DBatch::paired ? 2 : c.pack; }
 
 }  // namespace ganymede::gan

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "gan/input_gradient.hpp"
+#include "gan/pixels.hpp"
 
 namespace ganymede::gan {
 namespace {
@@ -227,7 +227,7 @@ class Paired final : public Arrangement {
   Judged side_by_side(const Phase& phase, const Judged& a, const Judged& b, size_t m) const {
     Judged pair = a;
     pair.slots = phase.reals.share.micro(phase.record.slots, m);
-    const auto a_first = per_row(pair.slots > 0.5, a.input);
+    const auto a_first = per_sample(pair.slots, a.input) > 0.5;
     const auto other = b.input.to(a.input.scalar_type());
     pair.input = at::cat({at::where(a_first, a.input, other), at::where(a_first, other, a.input)}, 1);
     return pair;

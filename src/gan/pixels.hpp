@@ -13,7 +13,7 @@ namespace ganymede::gan {
 /// Who binds it knows the places of the rows, the step and the pass; an augmentation only tells its own draws apart.
 using RowUniforms = std::function<at::Tensor(int64_t elements, int64_t j)>;
 
-/// One number a sample, [B] on the CPU, in the type and on the device of x and shaped to broadcast against it.
+/// One number a sample, [B] or [B,1] on the CPU, in the type and on the device of x and shaped to broadcast against it.
 at::Tensor per_sample(const at::Tensor& values, const at::Tensor& x);
 
 /// Pixel (r,c) of each picture becomes the one that `index` [B,H,W] (int64, on x's device) numbers, row · W + column: the same for

@@ -27,11 +27,8 @@ at::Tensor target_of(const TargetsConfig& config, Kind kind, const at::Tensor& o
 at::Tensor targets(const TargetsConfig& config, Kind kind, const Judged& judged, const Judge& judge) {
   const auto outputs = judged.outputs.detach();
   at::Tensor u;
-  if (config.smoothing == TargetsConfig::Smoothing::noisy || config.flip > 0) {
-    nets::Pass pass;
-    pass.rng = &judge.rng(), pass.step = judged.step;
-    u = nets::uniform_rows(pass, judged.range, Purpose::labels, draw_index, draws);
-  }
+  if (config.smoothing == TargetsConfig::Smoothing::noisy || config.flip > 0)
+    u = nets::uniform_rows(judge.rng(), Draw{Purpose::labels, judged.step, draw_index}, judged.range, draws);
   const auto t = target_of(config, kind, outputs, u);
   if (config.flip <= 0) return t;
   return at::where(u.select(1, kind + 2) < config.flip, target_of(config, kind == real ? fake : real, outputs, u), t);

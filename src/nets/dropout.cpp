@@ -15,7 +15,7 @@ at::Tensor Dropout::mask(const at::Tensor& rows, const Pass& pass, const RowRang
   int64_t elements = channels;
   for (size_t axis = 2; axis < sizes.size(); ++axis) elements *= sizes[axis];
   sizes.erase(sizes.begin() + 1), sizes.push_back(channels);  // as samples lie on disk
-  const auto kept = uniform_rows(pass, range, Purpose::dropout, index, elements) >= p_;
+  const auto kept = uniform_rows(*pass.rng, Draw{Purpose::dropout, pass.step, index}, range, elements) >= p_;
   return kept.view(sizes).movedim(-1, 1).to(rows.scalar_type()).mul_(1.0 / (1.0 - p_));
 }
 

@@ -12,12 +12,12 @@ at::Tensor chosen_rows(const at::Tensor& all, const RowRange& range) { return ra
 
 }  // namespace
 
-at::Tensor uniform_rows(const Pass& pass, const RowRange& range, Purpose purpose, int64_t index, int64_t elements) {
-  return chosen_rows(pass.rng->uniform(Draw{purpose, pass.step, index}, range.first_place, range.rank_rows, elements), range);
+at::Tensor uniform_rows(const Rng& rng, const Draw& draw, const RowRange& range, int64_t elements) {
+  return chosen_rows(rng.uniform(draw, range.first_place, range.rank_rows, elements), range);
 }
 
-at::Tensor normal_rows(const Pass& pass, const RowRange& range, Purpose purpose, int64_t index, int64_t elements) {
-  return chosen_rows(pass.rng->normal(Draw{purpose, pass.step, index}, range.first_place, range.rank_rows, elements), range);
+at::Tensor normal_rows(const Rng& rng, const Draw& draw, const RowRange& range, int64_t elements) {
+  return chosen_rows(rng.normal(draw, range.first_place, range.rank_rows, elements), range);
 }
 
 at::Tensor for_each_range(const at::Tensor& x, const Pass& pass,

@@ -33,9 +33,9 @@ struct Pass {
   at::Tensor* captured = nullptr;
 };
 
-/// Numbers for the rows of one range, float64 [rows, elements]: purpose and index as given, step the pass's.
-at::Tensor uniform_rows(const Pass& pass, const RowRange& range, Purpose purpose, int64_t index, int64_t elements);
-at::Tensor normal_rows(const Pass& pass, const RowRange& range, Purpose purpose, int64_t index, int64_t elements);
+/// Numbers for the rows of one range, float64 [rows, elements].
+at::Tensor uniform_rows(const Rng& rng, const Draw& draw, const RowRange& range, int64_t elements);
+at::Tensor normal_rows(const Rng& rng, const Draw& draw, const RowRange& range, int64_t elements);
 
 /// body(rows, their range) for each range of the pass, the results one below the other; one range where the pass names none.
 at::Tensor for_each_range(const at::Tensor& x, const Pass& pass, const std::function<at::Tensor(const at::Tensor&, const RowRange&)>& body);

@@ -1,9 +1,7 @@
 #include "train/monitor.hpp"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/autograd.h>
 
-#include "core/error.hpp"
 #include "data/held_out.hpp"
 #include "evaluate/coverage.hpp"
 #include "evaluate/draws.hpp"
@@ -11,6 +9,9 @@
 #include "gan/class_planes.hpp"
 #include "gan/feature_matching.hpp"
 #include "gan/input_gradient.hpp"
+#include "gan/pixels.hpp"
+#include "train/gather_rows.hpp"
+#include "train/generation.hpp"
 
 namespace ganymede::train {
 namespace {
@@ -45,8 +46,7 @@ at::Tensor flat(const at::Tensor& samples) { return samples.flatten(1); }
 Monitor::Monitor(Session& session, comm::Communicator& communicator) : session_(session), communicator_(communicator) {
   const auto& c = session.config();
   samples_ = c.monitor.samples;
-  const int64_t spare = data::held_out_count(session.dataset(), c.data);
-  evaluate::check_sample_counts(samples_, spare);
+  evaluate::check_sample_counts(samples_, data::held_out_count(session.dataset(), c.data));
   const bool is_paired = c.objective.d_batch == gan::ObjectiveConfig::DBatch::paired;
   joined_ = is_paired ? 1 : c.objective.pack;
   const int64_t packs = samples_ / joined_, rank = communicator.rank(), ranks = communicator.size();
@@ -83,7 +83,7 @@ Monitor::Set Monitor::fakes(int64_t step) const {
   nets::Pass pass;
   if (c.conditional.kind != ConditionalKind::none) {
     const int64_t classes = session_.manifest().class_count();
-    set.labels = at::arange(first_, first_ + own_, at::kLong) % classes;
+    set.labels = cycling_labels(classes, samples_).narrow(0, first_, own_);
     z = at::cat({z, gan::one_hot(set.labels, classes, z.scalar_type())}, 1);
     pass.labels = set.labels;
   }
@@ -122,17 +122,7 @@ at::Tensor Monitor::features(const Set& set) const {
   return flat(captured);
 }
 
-// The rows of all ranks, each at its place; the sum with zeros is exact.
-at::Tensor Monitor::gathered(const at::Tensor& own, const char* what) const {
-  if (communicator_.size() == 1) return own.contiguous();
-  auto shape = own.sizes().vec();
-  const auto counts = communicator_.all_gather(at::full({1}, shape[0], at::kLong), what, session_.deadline(), comm::Channel::control);
-  shape[0] = counts.sum().item<int64_t>();
-  auto all = at::zeros(shape, own.options());
-  all.narrow(0, counts.narrow(0, 0, communicator_.rank()).sum().item<int64_t>(), own.size(0)).copy_(own);
-  communicator_.all_reduce_sum(all, what, session_.deadline(), comm::Channel::control);
-  return all;
-}
+at::Tensor Monitor::gathered(const at::Tensor& own, const char* what) const { return gather_rows(communicator_, own, what, session_.deadline()); }
 
 void Monitor::see_losses(const std::vector<double>& losses) {
   for (const double loss : losses) check_->see_loss(loss);
@@ -160,8 +150,9 @@ bool Monitor::check(int64_t step, const evaluate::CheckNumbers& numbers) {
 // ‖∂ℓ/∂x‖ at reals, fakes and points between (WGAN-GP's, with a draw of its own); of packs as wholes.
 void Monitor::measure_slopes(int64_t step, const Set& fake, const Set& real) {
   const auto x_fake = shown(fake).detach(), x_real = shown(real).detach();
-  const auto alpha = session_.rng().uniform(Draw{Purpose::eval, step, evaluate::interpolation}, first_ / joined_, x_real.size(0), 1).to(x_real.scalar_type());
-  const auto between = gan::per_row(alpha, x_real) * x_real + (1.0 - gan::per_row(alpha, x_real)) * x_fake;
+  const auto alpha = session_.rng().uniform(Draw{Purpose::eval, step, evaluate::interpolation}, first_ / joined_, x_real.size(0), 1);
+  const auto part = gan::per_sample(alpha, x_real);
+  const auto between = part * x_real + (1.0 - part) * x_fake;
   const auto report = [&](const char* where, const at::Tensor& x, const at::Tensor& labels) {
     const auto point = x.clone().requires_grad_(true);
     auto outputs = session_.network(gan::Player::discriminator).forward(point, pass_of(labels));

@@ -86,11 +86,6 @@ nets::SampleShape stored_shape(const State& model) {
   throw Error(Fault::bad_data, "the checkpoint's model.h5 does not say what its generator makes").cause("the attribute sample_shape of /generator is missing or unreadable");
 }
 
-std::vector<int64_t> class_counts(const data::Manifest& manifest, const nets::ConditionalConfig& conditional) {
-  if (conditional.kind == nets::ConditionalKind::none) return {};
-  return manifest.counts.value_or(std::vector<int64_t>(manifest.classes->size(), 1));
-}
-
 nets::Conditioning stored_conditioning(const RunConfig& config, const State& model) {
   if (config.conditional.kind == nets::ConditionalKind::none) return {};
   const auto group = model.attributes.find("generator");
@@ -174,7 +169,7 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   const auto shape = sample_shape(dataset_->manifest());
   const RunFactsForRules facts{plan_.global_batch, plan_.streams, shape, dataset_->manifest().class_count()};
   check_with_data(config_, facts);
-  if (!config_.augment.policy.empty() || config_.augment.ada.on) gan::check(config_.augment, shape, config_.objective.loss);
+  gan::check(config_.augment, shape, config_.objective.loss);
   if (communicator.rank() == 0)
     for (const auto& finding : warnings(config_, facts)) log::warning("{}: {}", finding.key, finding.text);
   const int64_t steps = total_steps(config_, plan_.global_batch);
@@ -182,10 +177,11 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   gan::fix_schedule(config_.discriminator_optimizer, steps * config_.objective.d_steps, "optimizer.discriminator");
 
   const auto precision = config_.run.precision;
-  const auto counts = class_counts(dataset_->manifest(), config_.conditional);
+  const bool has_classes = config_.conditional.kind != nets::ConditionalKind::none;
+  const auto counts = has_classes ? dataset_->class_counts() : std::vector<int64_t>{};
   const nets::Conditioning conditioning{config_.conditional.kind, static_cast<int64_t>(counts.size())};
   classes_ = conditioning.classes;
-  const int64_t joined = config_.objective.d_batch == gan::ObjectiveConfig::DBatch::paired ? 2 : config_.objective.pack;
+  const int64_t joined = gan::joined_samples(config_.objective);
   generator_ = typed(nets::make_generator(config_.generator, config_.latent, shape, conditioning), precision);
   discriminator_ = typed(nets::make_discriminator(config_.discriminator, shape, conditioning, joined), precision);
   auto average = typed(nets::make_generator(config_.generator, config_.latent, shape, conditioning), precision);

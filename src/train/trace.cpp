@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "train/gather_rows.hpp"
+
 namespace ganymede::train {
 namespace {
 
@@ -39,18 +41,6 @@ at::Tensor Trace::joined(const at::Tensor& rows, int64_t first_place, const char
   return all.to(rows.scalar_type());
 }
 
-// D's outputs, one a row of D's; of packs each rank's come after those of the ranks before.
-void Trace::put_outputs(const std::string& name, const at::Tensor& own) {
-  if (!own.defined()) return;
-  const int64_t pack = session_.config().objective.pack;
-  const auto counts = communicator_.all_gather(at::full({1}, own.size(0), at::kLong), "trace rows", Deadline::in(trace_deadline), comm::Channel::control);
-  const int64_t first = counts.narrow(0, 0, communicator_.rank()).sum().item<int64_t>();
-  auto all = at::zeros({session_.plan().global_batch / pack}, own.scalar_type());
-  all.narrow(0, first, own.size(0)).copy_(own);
-  communicator_.all_reduce_sum(all, "trace outputs", Deadline::in(trace_deadline), comm::Channel::control);
-  put(name, all);
-}
-
 void Trace::on_gradient(const gan::PhaseRecord& record, const at::Tensor& flat_gradient) {
   const bool is_d = record.player == gan::Player::discriminator;
   const auto group = fmt::format("steps/{:06}/{}/{}/", record.iteration, is_d ? "d" : "g", record.turn);
@@ -71,7 +61,11 @@ void Trace::on_gradient(const gan::PhaseRecord& record, const at::Tensor& flat_g
   put_rows("labels", record.labels);
   put_rows("fake_labels", record.fake_labels);
   put_rows("slots", record.slots);
-  if (is_d) put_outputs(group + "logit_real", record.logit_real), put_outputs(group + "logit_fake", record.logit_fake);
+  // One a row of D's; of packs each rank's come after those of the ranks before.
+  const auto put_outputs = [&](const char* name, const at::Tensor& own) {
+    if (own.defined()) put(group + name, gather_rows(communicator_, own, "trace outputs", Deadline::in(trace_deadline)));
+  };
+  if (is_d) put_outputs("logit_real", record.logit_real), put_outputs("logit_fake", record.logit_fake);
   const auto& flat = session_.flat(record.player);
   for (const auto& slot : flat.slots()) put(group + "grad/" + slot.name, flat.view(flat_gradient, slot));
 }

@@ -25,7 +25,6 @@ class Trace final : public gan::PhaseListener {
 
  private:
   void add_weights(const std::string& group);
-  void put_outputs(const std::string& name, const at::Tensor& own);
   at::Tensor joined(const at::Tensor& rows, int64_t first_place, const char* what);
   void put(const std::string& name, const at::Tensor& tensor) {
     if (writer_) writer_->add(name, tensor);

@@ -8,7 +8,6 @@
 #include "checkpoint/format.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "data/held_out.hpp"
 #include "data/inspect.hpp"
 #include "train/agreement.hpp"
 #include "train/generation.hpp"
@@ -54,7 +53,6 @@ Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, 
     session_ = std::make_unique<Session>(requested_, communicator, hdf5);
     dataset_sha256_ = session_->manifest().sha256;
     last_step_ = total_steps(session_->config(), session_->plan().global_batch);
-    if (session_->config().monitor.every_steps > 0) evaluate::check_sample_counts(session_->config().monitor.samples, data::held_out_count(session_->dataset(), session_->config().data));
     if (weights_from_) {
       try {
         session_->initialize_from(weights_from_->model);

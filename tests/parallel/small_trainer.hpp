@@ -38,7 +38,7 @@ class SmallTrainer {
     static_cast<nets::NetworkConfig&>(generator_config) = options.net, static_cast<nets::NetworkConfig&>(discriminator_config) = options.net;
     const bool has_classes = options.conditional.kind != nets::ConditionalKind::none;
     const nets::Conditioning conditioning{options.conditional.kind, has_classes ? options.classes : 0};
-    const int64_t joined = options.objective.d_batch == gan::ObjectiveConfig::DBatch::paired ? 2 : options.objective.pack;
+    const int64_t joined = gan::joined_samples(options.objective);
     generator = typed(nets::make_generator(generator_config, options.latent, options.shape, conditioning));
     discriminator = typed(nets::make_discriminator(discriminator_config, options.shape, conditioning, joined));
     auto average_network = typed(nets::make_generator(generator_config, options.latent, options.shape, conditioning));

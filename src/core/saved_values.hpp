@@ -5,7 +5,7 @@
 #include "core/error.hpp"
 #include "core/state.hpp"
 
-namespace ganymede::evaluate {
+namespace ganymede {
 
 template <typename T>
 T saved_value(const State& state, const std::string& group, const std::string& name) {
@@ -21,4 +21,4 @@ inline at::Tensor saved_tensor(const State& state, const std::string& name) {
   return found->second;
 }
 
-}  // namespace ganymede::evaluate
+}  // namespace ganymede
