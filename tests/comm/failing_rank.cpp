@@ -2,6 +2,7 @@
 // rank printed and the exit code. Its main does what the command's main does: print an own failure, relay it, leave with its code.
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -55,7 +56,9 @@ int run(const std::string& how) {
     fail(*comm, how);
     return 0;
   } catch (const comm::PeerError& error) {
-    std::printf("heard by rank %d: %s\n", comm->rank(), error.what());
+    std::string text = error.what();
+    std::replace(text.begin(), text.end(), '\n', '|');  // one line, which the launcher does not mix with those of other ranks
+    std::printf("heard by rank %d: %s\n", comm->rank(), text.c_str());
     std::fflush(stdout);
     return error.exit_code();
   } catch (const Error& error) {

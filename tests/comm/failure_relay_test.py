@@ -35,7 +35,7 @@ def check_relay(how, code, text, ranks):
     for rank in range(ranks):
         if rank == 1:
             continue
-        heard = re.search(rf"heard by rank {rank}: rank 1 on \S+: {re.escape(text)}", out)
+        heard = re.search(rf"heard by rank {rank}: rank 1 on \S+: {re.escape(text.replace(chr(10), '|'))}$", out, re.MULTILINE)
         expect(heard, f"{how}: rank {rank} of {ranks} hears '{text}'", out, err)
 
 
