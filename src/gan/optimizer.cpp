@@ -23,13 +23,17 @@ void describe(config::Fields& fields, OptimizerConfig& c) {
   fields.number("alpha", c.alpha, "rmsprop: decay of the squared gradient").at_least(0).below(1);
   fields.number("eps", c.eps, "adam, rmsprop: added to the root").above(0);
   fields.choice("schedule", c.schedule,
-                {{"constant", Schedule::constant}, {"exponential", Schedule::exponential}, {"linear", Schedule::linear}, {"cosine", Schedule::cosine}},
+                {{"constant", Schedule::constant},
+                 {"exponential", Schedule::exponential},
+                 {"linear", Schedule::linear},
+                 {"cosine", Schedule::cosine},
+                 {"step", Schedule::step}},
                 "learning rate over steps");
   fields.integer("decay_steps", c.decay_steps, "exponential: steps of this network per factor decay_rate").at_least(1);
   fields.number("decay_rate", c.decay_rate, "exponential: the factor").above(0).at_most(1);
-  fields.integer("schedule_start", c.schedule_start, "linear, cosine: steps of this network before the rate falls").at_least(0);
+  fields.integer("schedule_start", c.schedule_start, "linear, cosine, step: steps of this network before the rate changes").at_least(0);
   fields.integer("schedule_steps", c.schedule_steps, "linear, cosine: steps of this network until end_lr; the whole run unless set").at_least(1);
-  fields.number("end_lr", c.end_lr, "linear, cosine: learning rate at the end").at_least(0);
+  fields.number("end_lr", c.end_lr, "linear, cosine, step: learning rate at the end").at_least(0);
   fields.integer("warmup_steps", c.warmup_steps, "steps over which the rate rises from 0").at_least(0);
   fields.choice("lr_counter", c.lr_counter, {{"own", OptimizerConfig::Counter::own}, {"g_steps", OptimizerConfig::Counter::g_steps}},
                 "steps that the schedule counts: this network's, or G's");
@@ -52,6 +56,7 @@ double learning_rate(const OptimizerConfig& config, int64_t steps_done) {
   const auto done = static_cast<double>(steps_done);
   double lr = config.lr;
   if (config.schedule == Schedule::exponential) lr *= std::pow(config.decay_rate, done / static_cast<double>(config.decay_steps));
+  if (config.schedule == Schedule::step && steps_done >= config.schedule_start) lr = config.end_lr;
   if (config.schedule == Schedule::linear || config.schedule == Schedule::cosine) {
     const auto start = static_cast<double>(config.schedule_start);
     const double t = std::clamp((done - start) / (static_cast<double>(config.schedule_steps.value()) - start), 0.0, 1.0);

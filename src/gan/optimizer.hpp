@@ -4,6 +4,7 @@
 // Learning rates, s = steps that this network (lr_counter = own) or G (g_steps) has already done, τ = (s − schedule_start)/(schedule_steps − schedule_start) within [0,1]:
 //   exponential  lr·rate^(s/decay_steps), not in stairs
 //   linear       end_lr + (lr − end_lr)(1 − τ)
+//   step         lr while s < schedule_start, then end_lr
 //   cosine       end_lr + ½(lr − end_lr)(1 + cos πτ)    (Loshchilov & Hutter 2017, "SGDR", equation 5, without restarts)
 // each times min(1, (s + 1)/warmup_steps).
 #pragma once
@@ -29,7 +30,7 @@ struct OptimizerConfig {
   double beta2 = 0.999;
   double alpha = 0.99;
   double eps = 1e-8;
-  enum class Schedule { constant, exponential, linear, cosine } schedule = Schedule::constant;
+  enum class Schedule { constant, exponential, linear, cosine, step } schedule = Schedule::constant;
   int64_t decay_steps = 1000;
   double decay_rate = 0.95;
   int64_t schedule_start = 0;

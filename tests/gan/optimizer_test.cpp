@@ -113,6 +113,17 @@ TEST(LearningRate, DecaysSmoothly) {
   EXPECT_NEAR(learning_rate(config, 10000), 0.598737, 1e-6);
 }
 
+TEST(LearningRate, ChangesAtOneStep) {
+  OptimizerConfig config;
+  config.lr = 1, config.end_lr = 20;
+  config.schedule = OptimizerConfig::Schedule::step;
+  config.schedule_start = 3000;
+  EXPECT_EQ(learning_rate(config, 0), 1.0);
+  EXPECT_EQ(learning_rate(config, 2999), 1.0);
+  EXPECT_EQ(learning_rate(config, 3000), 20.0);
+  EXPECT_EQ(learning_rate(config, 100000), 20.0);
+}
+
 TEST(LearningRate, FollowsItsOwnNetworksSteps) {
   OptimizerConfig config;
   config.schedule = OptimizerConfig::Schedule::exponential;

@@ -27,6 +27,8 @@ class Optimizer:
         lr, schedule, warmup = self.get("lr"), self.get("schedule"), self.get("warmup_steps")
         if schedule == "exponential":
             lr *= self.get("decay_rate") ** (counter / self.get("decay_steps"))
+        elif schedule == "step":
+            lr = self.get("end_lr") if counter >= self.get("schedule_start") else lr
         elif schedule != "constant":
             start, end_lr = self.get("schedule_start"), self.get("end_lr")
             done = min(max((counter - start) / (self.end - start), 0), 1)
