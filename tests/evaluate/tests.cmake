@@ -1,3 +1,4 @@
+ganymede_test(evaluate/checkerboard_test.cpp LINKS evaluate)
 ganymede_test(evaluate/mixture_modes_test.cpp LINKS evaluate)
 ganymede_test(evaluate/within_modes_test.cpp LINKS evaluate)
 ganymede_test(evaluate/fine_grid_test.cpp LINKS evaluate)
