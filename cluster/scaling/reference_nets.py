@@ -144,18 +144,21 @@ class MinibatchStddev(_WithPass):
 
 
 class MinibatchDiscrimination(_WithPass):
-    def __init__(self, features, kernels, size):
+    def __init__(self, features, kernels, size, plain=False):
         super().__init__()
-        self.weight = nn.Parameter(0.05 * torch.randn(features, kernels, size))
+        self.plain = plain
+        self.weight = nn.Parameter((1.0 if plain else 0.05) * torch.randn(features, kernels, size))
+        if plain:
+            return
         self.log_scale = nn.Parameter(torch.zeros(kernels, size))
         self.bias = nn.Parameter(torch.full((kernels,), -1.0))
 
     def forward(self, x):
-        tensor = self.weight / self.weight.square().sum(0).sqrt() * self.log_scale.exp()
+        tensor = self.weight if self.plain else self.weight / self.weight.square().sum(0).sqrt() * self.log_scale.exp()
         near = []
         for part in torch.einsum("na,aji->nji", x, tensor).split(self.parts):
             near.append(torch.exp(-(part[:, None] - part[None]).abs().sum(3)).sum(1) - 1)     # less the sample itself
-        return torch.cat([x, torch.cat(near) + self.bias], 1)
+        return torch.cat([x, torch.cat(near) + (0 if self.plain else self.bias)], 1)
 
 
 class VirtualBatchNorm(_WithPass):
@@ -288,9 +291,9 @@ def dcgan_generator(size, channels=1, latent=100, width=64, *, classes=0, activa
 
 def _head(parts, channels, side, convolution, start, *, head, conditional, classes, minibatch):
     """From the last activation to the logits. side 0: vectors. minibatch: group and maps of the standard deviation, kernels and size
-    of the discrimination."""
+    of the discrimination, and whether its kernels are plain."""
     outputs = 1 + classes if conditional == "classifier" else 1
-    group, maps, kernels, kernel_size = minibatch
+    group, maps, kernels, kernel_size, plain = minibatch
     layers = []
     if group:
         start, channels = start + [MinibatchStddev(group, maps)], channels + maps
@@ -302,7 +305,7 @@ def _head(parts, channels, side, convolution, start, *, head, conditional, class
         layers.append(nn.Flatten() if all_pixels else GlobalPool(head == "gap"))
         channels *= side * side if all_pixels else 1
     if kernels:
-        layers.append(MinibatchDiscrimination(channels, kernels, kernel_size))
+        layers.append(MinibatchDiscrimination(channels, kernels, kernel_size, plain))
         channels += kernels
     if conditional == "projection":
         last = parts.weighted(ProjectionHead(channels, classes), OUTPUT_GAIN)
@@ -320,6 +323,7 @@ def _inputs(channels, joined, conditional, classes):
 def dcgan_discriminator(size, channels=1, width=64, *, activation="leaky_relu", slope=SLOPE, down="stride", head="flatten", norm=None,
                         dropout=0.0, dropout_channel=False,
                         minibatch_stddev=0, minibatch_stddev_maps=1, minibatch_discrimination=0, minibatch_discrimination_size=5,
+                        minibatch_discrimination_plain=False,
                         spectral_norm=False, equalized_lr=False, conditional="none", classes=0, joined=1):
     norm = norm or ("none" if size == 28 else "batch")
     biased, last_side = size == 28, 3 if size == 28 else 4
@@ -337,7 +341,7 @@ def dcgan_discriminator(size, channels=1, width=64, *, activation="leaky_relu", 
     while side > last_side:
         layers += shrink(filters, 2 * filters, True, side // 2 == last_side)
         filters, side = 2 * filters, side // 2
-    minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size)
+    minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size, minibatch_discrimination_plain)
     return _head(_Parts(norm, activation, slope, equalized_lr, spectral_norm), filters, side, not biased, layers, head=head,
                  conditional=conditional, classes=classes, minibatch=minibatch)
 
@@ -370,13 +374,14 @@ def mlp_generator(features, latent, width=128, depth=2, *, classes=0, activation
 def mlp_discriminator(features, width=128, depth=2, *, activation="leaky_relu", slope=SLOPE, norm="none",
                       dropout=0.0, dropout_channel=False,
                       minibatch_stddev=0, minibatch_stddev_maps=1, minibatch_discrimination=0, minibatch_discrimination_size=5,
+                      minibatch_discrimination_plain=False,
                       spectral_norm=False, equalized_lr=False, conditional="none", classes=0, joined=1):
     layers, inputs = [], _inputs(features, joined, conditional, classes)
     for i in range(depth):
         layers += _dense(_Parts(norm if i else "none", activation, slope, equalized_lr, spectral_norm), inputs, width, GAIN)
         layers += [Dropout(dropout, dropout_channel)] if dropout and i + 1 < depth else []
         inputs = width
-    minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size)
+    minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size, minibatch_discrimination_plain)
     return _head(_Parts(norm, activation, slope, equalized_lr, spectral_norm), inputs, 0, False, layers, head="flatten",
                  conditional=conditional, classes=classes, minibatch=minibatch)
 

@@ -13,7 +13,7 @@ def _weight_start(module, convolutional):
     if isinstance(module, nets.ConditionalBatchNorm):
         return ("constant", 1.0), ("constant", 0.0)
     if isinstance(module, nets.MinibatchDiscrimination):
-        return ("normal", 0.0, 0.05), ("constant", -1.0)
+        return ("normal", 0.0, 1.0 if module.plain else 0.05), ("constant", -1.0)
     if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nets.VirtualBatchNorm)):
         return ("normal", 1.0, 0.02), ("constant", 0.0)
     if isinstance(module, nn.Embedding):

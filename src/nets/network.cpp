@@ -103,6 +103,10 @@ void Network::set_reference(const at::Tensor& rows) {
   has_reference_.fill_(1);
 }
 
+void Network::forget_reference() {
+  if (has_reference_.defined()) has_reference_.zero_();
+}
+
 void Network::initialize(const Rng& rng, int64_t index) {
   at::NoGradGuard no_graph;
   const Draw draw{Purpose::init, 0, index};

@@ -38,6 +38,8 @@ class Network final : public torch::nn::Module {
   int64_t reference_rows() const { return reference_.defined() ? reference_.size(0) : 0; }
   /// Throws Error(Fault::bug) where the shape is not the reserved one.
   void set_reference(const at::Tensor& rows);
+  /// So that it is set once more, from other data.
+  void forget_reference();
   size_t size() const { return layers_.size(); }
   Layer& layer(size_t number) const { return *layers_.at(number); }
   /// Locked: no gradient for the weights is computed; gradients still flow through.

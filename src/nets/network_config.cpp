@@ -91,6 +91,7 @@ void describe(config::Fields& fields, DiscriminatorConfig& c) {
   fields.integer("minibatch_discrimination", c.minibatch_discrimination, "features of nearness to other samples; 0 = off")
       .at_least(0).at_most(4096);
   fields.integer("minibatch_discrimination_size", c.minibatch_discrimination_size, "numbers that each compares").at_least(1).at_most(4096);
+  fields.flag("minibatch_discrimination_plain", c.minibatch_discrimination_plain, "kernels start as N(0,1), without learnt scale and bias");
   fields.flag("spectral_norm", c.spectral_norm, "weights divided by their largest singular value");
   describe_equalized(fields, c.equalized_lr);
 }

@@ -53,6 +53,7 @@ struct DiscriminatorConfig : NetworkConfig {
   int64_t minibatch_stddev = 0;       // samples of a group (minibatch_stddev.hpp); 0: off, 1: the whole batch
   int64_t minibatch_stddev_maps = 1;  // maps that it appends
   int64_t minibatch_discrimination = 0;       // features that it appends (minibatch_discrimination.hpp); 0: off
+  bool minibatch_discrimination_plain = false;  // kernels N(0,1) without scale and bias
   int64_t minibatch_discrimination_size = 5;  // numbers that make up the place of a sample for each
   bool spectral_norm = false;
   bool equalized_lr = false;

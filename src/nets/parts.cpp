@@ -22,7 +22,7 @@ void add_minibatch_stddev(Network& d, const DiscriminatorConfig& c, Features& fe
 
 void add_minibatch_discrimination(Network& d, const DiscriminatorConfig& c, Features& features) {
   if (c.minibatch_discrimination == 0) return;
-  d.add<MinibatchDiscrimination>(features.channels, c.minibatch_discrimination, c.minibatch_discrimination_size);
+  d.add<MinibatchDiscrimination>(features.channels, c.minibatch_discrimination, c.minibatch_discrimination_size, c.minibatch_discrimination_plain);
   features.channels += c.minibatch_discrimination;
 }
 

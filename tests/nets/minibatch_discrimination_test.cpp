@@ -1,5 +1,7 @@
 #include "nets/minibatch_discrimination.hpp"
 
+#include <cmath>
+
 #include "core/error.hpp"
 #include "nets/layer_derivatives.hpp"
 
@@ -37,6 +39,18 @@ TEST(MinibatchDiscrimination, StartsAsItsAuthorsStartIt) {
   EXPECT_EQ(start[0].b, 0.05);
   EXPECT_EQ(start[1].a, 0.0);
   EXPECT_EQ(start[2].a, -1.0);
+}
+
+TEST(MinibatchDiscrimination, PlainHasItsKernelsAlone) {
+  MinibatchDiscrimination layer(1, 1, 1, /*is_plain=*/true);
+  layer.to(at::kDouble);
+  EXPECT_EQ(layer.named_parameters().keys(), (std::vector<std::string>{"weight"}));
+  EXPECT_EQ(layer.initial()[0].b, 1.0);
+  at::NoGradGuard no_graph;
+  layer.parameters()[0].fill_(0.5);  // M = 0, 0.5, 1.5
+  const auto y = layer.forward(at::tensor({0., 1., 3.}, at::kDouble).view({3, 1}), {});
+  EXPECT_NEAR(y[0][1].item<double>(), std::exp(-0.5) + std::exp(-1.5), 1e-12);
+  EXPECT_NEAR(y[2][1].item<double>(), std::exp(-1.5) + std::exp(-1.0), 1e-12);
 }
 
 TEST(MinibatchDiscrimination, EqualsItsFiniteDifferences) {

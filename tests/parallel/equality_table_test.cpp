@@ -126,6 +126,7 @@ std::vector<std::pair<std::string, Change>> tricks() {
       {"frozen layers of D", [](TrainerOptions& o) { o.tricks.freeze_d = 1; }},
       {"reused fakes", [](TrainerOptions& o) { o.tricks.reuse_fakes = true, o.objective.g_steps = 2; }},
       {"dropout in D", [](TrainerOptions& o) { o.discriminator.dropout = 0.3; }},
+      {"minibatch discrimination, plain", [](TrainerOptions& o) { o.discriminator.minibatch_discrimination = 4, o.discriminator.minibatch_discrimination_plain = true; }},
       {"minibatch discrimination", [](TrainerOptions& o) { o.discriminator.minibatch_discrimination = 4, o.discriminator.minibatch_discrimination_size = 3; }},
       {"minibatch standard deviation, groups", [](TrainerOptions& o) { o.discriminator.minibatch_stddev = 4, o.global_batch = 52; }},
       {"minibatch standard deviation, whole batch", [](TrainerOptions& o) { o.discriminator.minibatch_stddev = 1; }},
