@@ -27,38 +27,56 @@ def command(*arguments):
     return subprocess.run([PROGRAM, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
+def train(folder, *arguments):
+    """Exit code, last line of output (of errors, if it failed), wall and CPU seconds; the CPU time says what a run costs beside others."""
+    start = time.monotonic()
+    folder.mkdir(parents=True)
+    with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
+        child = subprocess.Popen([PROGRAM, "train", *map(str, arguments), "--out", folder], cwd=ROOT, stdout=out, stderr=err, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    lines = (folder / ("err" if child.returncode else "out")).read_text().strip().splitlines()
+    return child.returncode, lines[-1] if lines else "", time.monotonic() - start, usage.ru_utime + usage.ru_stime
+
+
 def judge(options, seed, folder):
     """The figures of one seed: name -> (value, the same of real data), and its cost."""
-    start = time.monotonic()
     changes = [part for change in (*options.set, f"run.seed={seed}") for part in ("--set", change)]
-    trained = command("train", options.recipe, *changes, "--out", folder / str(seed))
-    if trained.returncode != 0:
-        return None, trained.stderr.strip().splitlines()[-1:]
-    run = trained.stdout.strip().splitlines()[-1].removeprefix("run: ")
-    wall_s = time.monotonic() - start
+    code, last_line, wall_s, cpu_s = train(folder / str(seed), options.recipe, *changes)
+    if code != 0:
+        return None, [f"exit code {code}:", last_line]
+    run = last_line.removeprefix("run: ")
     judged = command("eval", run, "--metrics", "modes", "--json", *(["--raw"] if options.raw else []))
     if judged.returncode != 0:
         return None, judged.stderr.strip().splitlines()[-1:]
     last = json.loads((pathlib.Path(run) / "stats.jsonl").read_text().splitlines()[-1])
     metrics = json.loads(judged.stdout)["metrics"]
-    return {name: (metric["value"], metric["real"]) for name, metric in metrics.items()}, (wall_s, last["images"])
+    return {name: (metric["value"], metric["real"]) for name, metric in metrics.items()}, (wall_s, cpu_s, last["images"])
 
 
 def table(options, results):
     names = [name for name in next(figures for figures, _ in results.values() if figures) if name != "too_sharp"]
-    lines = ["| seed | " + " | ".join(names) + " | reals through D | wall time |", "|---" * (len(names) + 3) + "|"]
+    lines = ["| seed | " + " | ".join(names) + " | reals through D | wall time | CPU time |", "|---" * (len(names) + 4) + "|"]
     good = {seed: figures for seed, (figures, _) in results.items() if figures}
     for seed, (figures, cost) in results.items():
         if figures is None:
             lines.append(f"| {seed} | failed: {' '.join(cost)} |")
         else:
-            lines.append(f"| {seed} | " + " | ".join(f"{figures[name][0]:.4g}" for name in names) + f" | {cost[1]:,} | {cost[0]:.0f} s |")
+            lines.append(f"| {seed} | " + " | ".join(f"{figures[name][0]:.4g}" for name in names) + f" | {cost[2]:,} | {cost[0]:.0f} s | {cost[1]:.0f} s |")
     for label, of in (("mean", statistics.fmean), ("sd", statistics.stdev)):
         if len(good) > 1:
-            lines.append(f"| {label} | " + " | ".join(f"{of([figures[name][0] for figures in good.values()]):.4g}" for name in names) + " | | |")
+            lines.append(f"| {label} | " + " | ".join(f"{of([figures[name][0] for figures in good.values()]):.4g}" for name in names) + " | | | |")
     real = next(iter(good.values()))
-    lines.append("| real data | " + " | ".join(f"{real[name][1]:.4g}" for name in names) + " | | |")
+    lines.append("| real data | " + " | ".join(f"{real[name][1]:.4g}" for name in names) + " | | | |")
     return "\n".join(lines)
+
+
+def save(file, title, made_by, jobs, text):
+    """Adds a section to a file of results: what was run, when, on what, and what came out."""
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    revision = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True).stdout.strip()
+    with file.open("a") as out:
+        out.write(f"\n## {title}\n\n`{made_by}`, {datetime.date.today()}, {cpu}, one core a run ({jobs} at a time), commit {revision}\n\n{text}\n")
 
 
 def main():
@@ -77,12 +95,9 @@ def main():
     text = table(options, results)
     print(text)
     if options.save:
-        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
-        revision = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True).stdout.strip()
         changes = "".join(f" --set {change}" for change in options.set)
-        with options.save.open("a") as out:
-            out.write(f"\n## {options.title}\n\n`quality.py {options.recipe}{changes} --seeds {' '.join(map(str, options.seeds))}{' --raw' if options.raw else ''}`, "
-                      f"{datetime.date.today()}, {cpu}, one core a run ({options.jobs} at a time), commit {revision}\n\n{text}\n")
+        save(options.save, options.title, f"quality.py {options.recipe}{changes} --seeds {' '.join(map(str, options.seeds))}{' --raw' if options.raw else ''}",
+             options.jobs, text)
     return 0 if all(figures for figures, _ in results.values()) else 1
 
 

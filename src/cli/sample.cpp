@@ -19,7 +19,8 @@ constexpr const char* all_classes = "all";
 constexpr int64_t usual_columns = 8;
 
 struct Options {
-  std::string from, output, samples_h5, of_class;
+  std::string from, output, samples_h5;
+  std::optional<std::string> of_class;
   int64_t count = 64;
   std::optional<uint64_t> seed;
   bool raw = false;
@@ -42,8 +43,8 @@ int64_t class_number(const std::string& text, int64_t classes) {
 // alone changes.
 Wanted wanted(const Options& options, const train::TrainedGenerator& generator, uint64_t seed) {
   const int64_t k = generator.classes;
-  if (!options.of_class.empty() && k == 0)
-    throw Error(Fault::usage, "--class {}: the generator of {} knows no classes", options.of_class, generator.folder.string())
+  if (options.of_class && k == 0)
+    throw Error(Fault::usage, "--class {}: the generator of {} knows no classes", *options.of_class, generator.folder.string())
         .cause("its recipe has conditional.kind = \"none\"")
         .remedy("leave --class out, or train a recipe with [conditional]");
   if (options.of_class == all_classes) {
@@ -51,7 +52,7 @@ Wanted wanted(const Options& options, const train::TrainedGenerator& generator, 
     return {train::eval_latents(generator, seed, columns).repeat({k, 1}), at::arange(k, at::kLong).repeat_interleave(columns), columns};
   }
   Wanted wanted{train::eval_latents(generator, seed, options.count), train::cycling_labels(k, options.count)};
-  if (!options.of_class.empty()) wanted.labels.fill_(class_number(options.of_class, k));
+  if (options.of_class) wanted.labels.fill_(class_number(*options.of_class, k));
   return wanted;
 }
 

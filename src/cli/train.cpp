@@ -35,6 +35,9 @@ int train_here(const train::TrainRequest& request) {
     if (communicator.rank() == 0) {
       if (outcome == train::Outcome::stopped)
         log::info("stopped on request after a checkpoint; go on with `ganymede train --resume {}`", trainer.run_folder().string());
+      if (outcome == train::Outcome::collapsed)
+        log::warning("stopped by monitor.action = \"stop\": the generator has lost modes; the checkpoint of {} can be looked at with `sample` and `eval`",
+                     trainer.run_folder().string());
       std::printf("run: %s\n", trainer.run_folder().c_str());
       std::fflush(stdout);
     }

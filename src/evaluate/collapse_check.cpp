@@ -109,8 +109,8 @@ void CollapseCheck::see_kernels(const CheckSamples& s, CheckReport& report) cons
   const auto on_features = judge(s.r_features, s.y_features, squared, kernel_);
   const auto on_data = judge(s.r, s.y, squared_distance_matrices(s.r, s.y), kernel_);
   const bool is_significant = on_features.t > 5.0;
-  say(report, Indicator::two_sample, level(is_significant && on_features.effect > 0.1 && on_data.effect > 0.02,
-                                           is_significant && on_features.effect > 0.25 && on_data.effect > 0.05));
+  say(report, Indicator::two_sample, level(is_significant && on_features.effect > 0.25 && on_data.effect > 0.02,
+                                           is_significant && on_features.effect > 0.35 && on_data.effect > 0.05));
   add(report, "mmd", on_features.effect);
   add(report, "mmd_data", on_data.effect);
   add(report, "mmd_t", on_features.t);
@@ -118,8 +118,8 @@ void CollapseCheck::see_kernels(const CheckSamples& s, CheckReport& report) cons
 
 void CollapseCheck::see_coverage(const CheckSamples& s, CheckReport& report) {
   const auto parts = coverage_.see(s.y, s.r, s.r2);
-  const bool warns = parts.lost > 0.25 || parts.turnover > parts.turnover_of_reals + 0.25 || parts.forgotten > 0.25;
-  say(report, Indicator::coverage, level(warns, parts.lost > 0.5));
+  const bool warns = parts.lost > 0.31 || parts.turnover > parts.turnover_of_reals + 0.25 || parts.forgotten > 0.31;
+  say(report, Indicator::coverage, level(warns, parts.lost > 0.44));
   add(report, "lost", parts.lost);
   add(report, "turnover", parts.turnover);
   add(report, "turnover_real", parts.turnover_of_reals);

@@ -9,7 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/version.hpp"
-#include "data/dataset.hpp"
+#include "data/resize.hpp"
 #include "data/shard_format.hpp"
 #include "evaluate/digit_classifier.hpp"
 #include "gan/optimizer.hpp"
@@ -161,6 +161,27 @@ LoadedClassifier load_classifier(const std::filesystem::path& path) {
   if (!accuracy) accuracy = number_in(file.metadata, "accuracy");
   loaded.accuracy = accuracy.value_or(std::numeric_limits<double>::quiet_NaN());
   return loaded;
+}
+
+LoadedClassifier load_good_classifier(const std::filesystem::path& file) {
+  auto classifier = load_classifier(file);
+  if (!(classifier.accuracy >= least_classifier_accuracy))
+    throw Error(Fault::bad_data, "the classifier {} was right on {:.2f} % of its test pictures", file.string(), 100.0 * classifier.accuracy)
+        .cause("figures need one that is right on at least {:.0f} %", 100.0 * least_classifier_accuracy)
+        .remedy("use datasets/mnist/classifier.safetensors, or train one with `ganymede classifier train`");
+  return classifier;
+}
+
+bool can_be_judged(const data::Manifest& manifest) {
+  return manifest.type == data::format::image_type && manifest.shape[0] == manifest.shape[1] &&
+         (manifest.shape[0] == evaluate::digit_side || manifest.shape[0] == 32);
+}
+
+at::Tensor judge_pictures(nets::Network& classifier, const at::Tensor& pictures) {
+  const auto fitting = data::fit_to_square(pictures, evaluate::digit_side, data::Fit::resize);
+  const auto planes = fitting.permute({0, 3, 1, 2}).contiguous();
+  const auto judged = evaluate::judge_digits(classifier, planes.view({-1, evaluate::digit_side, evaluate::digit_side}));
+  return judged.probabilities.view({planes.size(0), planes.size(1), evaluate::digit_classes});
 }
 
 double classifier_accuracy(nets::Network& classifier, const std::filesystem::path& data, storage::Hdf5Thread& hdf5) {

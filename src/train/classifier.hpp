@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "data/dataset.hpp"
 #include "nets/network.hpp"
 #include "storage/hdf5_thread.hpp"
 
@@ -51,6 +52,13 @@ struct LoadedClassifier {
 };
 /// Throws Error(Fault::bad_data).
 LoadedClassifier load_classifier(const std::filesystem::path& file);
+
+/// As load_classifier, and at least least_classifier_accuracy: one that figures may rest on.
+LoadedClassifier load_good_classifier(const std::filesystem::path& file);
+/// Whether pictures of a data set have the size of digits: squares of 28 pixels, or of 32, which are brought to 28.
+bool can_be_judged(const data::Manifest& manifest);
+/// Each channel as a digit of its own: uint8 [n,H,W,C] -> probabilities float64 [n,C,10].
+at::Tensor judge_pictures(nets::Network& classifier, const at::Tensor& pictures);
 
 /// The share of the pictures of a data set whose class is named rightly.
 double classifier_accuracy(nets::Network& classifier, const std::filesystem::path& data, storage::Hdf5Thread& hdf5);

@@ -38,6 +38,12 @@ struct Choices {
   bool is_paired, is_packed, has_penalty, has_clip, is_relativistic, is_critic, has_balance, accumulates, matches_features, augments, fresh_reals;
 };
 
+// A rate that falls over as many steps as the run has.
+bool is_open_ended(const gan::OptimizerConfig& o) {
+  using Schedule = gan::OptimizerConfig::Schedule;
+  return (o.schedule == Schedule::linear || o.schedule == Schedule::cosine) && !o.schedule_steps;
+}
+
 std::vector<Rule> rules_of_recipe(const RunConfig& c) {
   const Choices is(c);
   const auto& d = c.discriminator;
@@ -74,6 +80,10 @@ std::vector<Rule> rules_of_recipe(const RunConfig& c) {
        "objective.order = \"simultaneous\" has one step of each network; steer \"lr\", or use order = \"d_first\""},
       {c.balance.mode == gan::BalanceConfig::Mode::steps && (o.d_steps > 5 || o.g_steps > 5), "balance.mode",
        "balance.mode = \"steps\" stays within 1 to 5 steps of each network; start with d_steps and g_steps up to 5"},
+      {c.balance.mode == gan::BalanceConfig::Mode::steps && c.run.images.has_value(), "run.images",
+       "balance.mode = \"steps\" changes how many images an iteration shows to D, so their sum is not known; set run.steps instead of run.images"},
+      {c.balance.mode == gan::BalanceConfig::Mode::steps && (is_open_ended(c.generator_optimizer) || is_open_ended(c.discriminator_optimizer)), "balance.mode",
+       "balance.mode = \"steps\" changes how many steps a network does, so a rate cannot fall over the whole run; set schedule_steps"},
       {is.is_critic && c.augment.ada.on, "augment.ada", "ADA reads the sign of D's outputs, and a critic's have none; use augment.policy, or another objective.loss"},
       {t.gradient_clip.norm > 0 && t.gradient_clip.value > 0, "tricks.clip_d_value", "tricks.clip_d_norm and clip_d_value are two ways to clip; keep one of them"},
       {o.order == Order::simultaneous && (o.d_steps > 1 || o.g_steps > 1), "objective.order",
@@ -104,6 +114,9 @@ std::vector<Rule> rules_of_data(const RunConfig& c, const RunFactsForRules& f) {
       {group > 1 && decisions % std::min(group, decisions) != 0, "discriminator.minibatch_stddev",
        fmt::format("groups of {} do not divide the {} rows that D judges; change discriminator.minibatch_stddev or data.global_batch", group, decisions)},
       {(d.minibatch_stddev > 0 || d.minibatch_discrimination > 0) && decisions < 2, "data.global_batch", "one row has no others to be compared with; raise data.global_batch"},
+      {d.norm == nets::Norm::virtual_batch && decisions < 2, "discriminator.norm",
+       "the reference batch of norm = \"virtual\" must hold at least 2 rows that D judges; raise data.global_batch"},
+      {c.generator.norm == nets::Norm::virtual_batch && n < 2, "generator.norm", "the reference batch of norm = \"virtual\" must hold at least 2 samples; raise data.global_batch"},
       {is.augments && f.shape.is_points, c.augment.ada.on ? "augment.ada" : "augment.policy", "augmentation changes pictures, and the data set holds points; leave [augment] out"},
       {c.tricks.reuse_fakes && is.fresh_reals && n % f.streams != 0, "tricks.reuse_fakes",
        fmt::format("G's phase compares reused fakes with reals of its own, row by row: data.streams = {} must divide the global batch of {}", f.streams, n)},

@@ -6,8 +6,7 @@
 
 #include "core/error.hpp"
 #include "data/dataset.hpp"
-#include "data/resize.hpp"
-#include "data/shard_format.hpp"
+#include "evaluate/checkerboard.hpp"
 #include "evaluate/digit_classifier.hpp"
 #include "evaluate/draws.hpp"
 #include "train/classifier.hpp"
@@ -24,8 +23,7 @@ const char* name_of(Kind kind) { return kind == Kind::mixture ? "mixture" : kind
 
 Kind kind_of(const data::Dataset& dataset) {
   const auto& manifest = dataset.manifest();
-  const bool is_digit_sized = manifest.type == data::format::image_type && manifest.shape[0] == manifest.shape[1] &&
-                              (manifest.shape[0] == evaluate::digit_side || manifest.shape[0] == 32);
+  const bool is_digit_sized = can_be_judged(manifest);
   if (manifest.mixture) return Kind::mixture;
   if (manifest.stacked && is_digit_sized) return Kind::stacks;
   if (is_digit_sized && manifest.shape[2] == 1 && manifest.class_count() == evaluate::digit_classes) return Kind::digits;
@@ -60,14 +58,6 @@ Set read_some(data::Dataset& dataset, const Rng& rng, int64_t count) {
   return {pictures, labels.to(at::kLong)};
 }
 
-// uint8 [n,H,W,C] -> probabilities [n,C,10].
-at::Tensor judge(nets::Network& classifier, const at::Tensor& pictures) {
-  const auto fitting = data::fit_to_square(pictures, evaluate::digit_side, data::Fit::resize);
-  const auto planes = fitting.permute({0, 3, 1, 2}).contiguous();
-  const auto judged = evaluate::judge_digits(classifier, planes.view({-1, evaluate::digit_side, evaluate::digit_side}));
-  return judged.probabilities.view({planes.size(0), planes.size(1), evaluate::digit_classes});
-}
-
 struct Pair {
   std::vector<Measure> samples, reals;
   int64_t real_count = 0;
@@ -79,15 +69,6 @@ Pair measure_points(const data::Mixture& mixture, const Set& made, const Rng& rn
   const auto reference = draw_points(points, rng, evaluate::EvalIndex::reference, made.samples.size(0));
   return {measure_mixture(mixture, made.samples, reference.samples, made.classes, rng),
           measure_mixture(mixture, reals.samples, reference.samples, reals.classes, rng), made.samples.size(0)};
-}
-
-LoadedClassifier open_classifier(const std::filesystem::path& file) {
-  auto classifier = load_classifier(file);
-  if (!(classifier.accuracy >= least_classifier_accuracy))
-    throw Error(Fault::bad_data, "the classifier {} was right on {:.2f} % of its test pictures", file.string(), 100.0 * classifier.accuracy)
-        .cause("figures need one that is right on at least {:.0f} %", 100.0 * least_classifier_accuracy)
-        .remedy("use datasets/mnist/classifier.safetensors, or train one with `ganymede classifier train`");
-  return classifier;
 }
 
 std::vector<Measure> measure_judged(Kind kind, const data::Manifest& manifest, const at::Tensor& probabilities, const at::Tensor& classes) {
@@ -104,13 +85,17 @@ Pair measure_pictures(Kind kind, data::Dataset& dataset, nets::Network& classifi
   const auto reals = read_some(dataset, rng, made.samples.size(0));
   Pair pair;
   pair.real_count = reals.samples.size(0);
-  pair.reals = measure_judged(kind, dataset.manifest(), judge(classifier, reals.samples), reals.classes);
+  pair.reals = measure_judged(kind, dataset.manifest(), judge_pictures(classifier, reals.samples), reals.classes);
   if (const double known = agreement_in(pair.reals); known < least_agreement_on_reals)
     throw Error(Fault::bad_data, "the classifier names only {:.1f} % of the pictures of {} rightly", 100.0 * known,
                 dataset.folder().string())
         .cause("it was trained on other pictures")
         .remedy("train one on these with `ganymede classifier train`, and name it with --classifier");
-  pair.samples = measure_judged(kind, dataset.manifest(), judge(classifier, made.samples), made.classes);
+  pair.samples = measure_judged(kind, dataset.manifest(), judge_pictures(classifier, made.samples), made.classes);
+  const auto add_checkerboard = [](std::vector<Measure>& list, const at::Tensor& pictures) {
+    list.push_back({"checkerboard", evaluate::checkerboard(pictures.permute({0, 3, 1, 2})), "period 2"});
+  };
+  add_checkerboard(pair.reals, reals.samples), add_checkerboard(pair.samples, made.samples);
   return pair;
 }
 
@@ -136,7 +121,7 @@ Evaluation evaluate_modes(const EvaluationOptions& options, storage::Hdf5Thread&
         .remedy("name the right one with --data");
   const auto kind = kind_of(dataset);
   LoadedClassifier classifier;
-  if (kind != Kind::mixture) classifier = open_classifier(options.classifier);  // before the work
+  if (kind != Kind::mixture) classifier = load_good_classifier(options.classifier);  // before the work
 
   const uint64_t seed = options.seed.value_or(generator.config.run.seed);
   const Rng rng(seed);

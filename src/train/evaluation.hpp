@@ -2,6 +2,7 @@
 //   modes   mixtures (the manifest's formula): covered modes, TV and valid share (Sandlund), PacGAN's modes, quality and reverse KL,
 //           spread within modes, fine-grid TV, sliced W2. Reals: fresh points of the formula; W2 is taken to a second set of them.
 //           digits (grey 28 or 32 pixels, ten classes): shares, covered digits, TV, the same with confidence.
+//           digits and stacks: the share of checkerboards (period 2).
 //           stacks (formula stacked_mnist): modes and KL of 1,000 classes, the same with confidence.
 // Fixed latents (purpose eval, step 0, index 0). A conditional generator makes its classes in turn, and class_agreement is the share that
 // shows the class asked for (mixtures: nearest centre). Pictures are made bytes first, as reals are; 32 pixels are brought to 28 by the

@@ -2,14 +2,17 @@
 
 #include <ATen/ATen.h>
 
+#include "core/error.hpp"
 #include "data/held_out.hpp"
 #include "evaluate/coverage.hpp"
+#include "evaluate/digit_classifier.hpp"
 #include "evaluate/draws.hpp"
 #include "evaluate/input_gradient.hpp"
 #include "gan/class_planes.hpp"
 #include "gan/feature_matching.hpp"
 #include "gan/input_gradient.hpp"
 #include "gan/pixels.hpp"
+#include "train/classifier.hpp"
 #include "train/gather_rows.hpp"
 #include "train/generation.hpp"
 
@@ -54,6 +57,13 @@ Monitor::Monitor(Session& session, comm::Communicator& communicator) : session_(
   if (!is_paired) penultimate_ = gan::layer_before_last(session.network(gan::Player::discriminator));
   const auto& r = c.regularizers;
   wants_slopes_ = !is_paired && (r.gradient_penalty.weight > 0 || r.r1.weight > 0 || r.dragan.weight > 0 || r.weight_clip.bound > 0 || c.discriminator.spectral_norm);
+
+  if (!c.monitor.classifier.empty()) {
+    const auto& manifest = session.manifest();
+    if (!can_be_judged(manifest) || manifest.shape[2] != 1)
+      throw Error(Fault::recipe, "monitor.classifier knows grey digits of 28 or 32 pixels, and {} holds others", c.data.path).remedy("leave monitor.classifier out");
+    classifier_ = load_good_classifier(c.monitor.classifier).network;
+  }
 
   const auto& mixture = session.manifest().mixture;
   at::Tensor centres;
@@ -122,6 +132,13 @@ at::Tensor Monitor::features(const Set& set) const {
   return flat(captured);
 }
 
+// Undefined without a classifier. Pictures are made bytes first, as it knows them.
+at::Tensor Monitor::classes(const Set& set) const {
+  if (!classifier_) return {};
+  const auto judged = own_ > 0 ? judge_pictures(*classifier_, as_stored(set.samples)).squeeze(1) : at::empty({0, evaluate::digit_classes}, at::kDouble);
+  return gathered(judged, "check classes");
+}
+
 at::Tensor Monitor::gathered(const at::Tensor& own, const char* what) const { return gather_rows(communicator_, own, what, session_.deadline()); }
 
 void Monitor::see_losses(const std::vector<double>& losses) {
@@ -138,7 +155,7 @@ bool Monitor::check(int64_t step, const evaluate::CheckNumbers& numbers) {
     const auto real2 = reals(step, samples_);
     const auto data_of = [&](const Set& set) { return gathered(flat(set.samples).to(at::kFloat), "check samples"); };
     const auto features_of = [&](const Set& set) { return gathered(features(set).to(at::kFloat), "check features"); };
-    samples = {data_of(fake), data_of(real), data_of(real2), features_of(fake), features_of(real), features_of(real2), {}, {}};
+    samples = {data_of(fake), data_of(real), data_of(real2), features_of(fake), features_of(real), features_of(real2), classes(fake), classes(real)};
   }
   const auto before = check_->monitor().state();
   const auto report = check_->run(samples, numbers);

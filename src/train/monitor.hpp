@@ -39,6 +39,7 @@ class Monitor {
   at::Tensor shown(const Set& set) const;
   nets::Pass pass_of(const at::Tensor& labels) const;
   at::Tensor features(const Set& set) const;
+  at::Tensor classes(const Set& set) const;
   at::Tensor gathered(const at::Tensor& own, const char* what) const;
   void measure_slopes(int64_t step, const Set& fake, const Set& real);
 
@@ -48,6 +49,7 @@ class Monitor {
   int64_t joined_ = 1;                     // samples that D judges together
   int64_t penultimate_ = -1;               // D's layer whose output are the features; -1: the samples themselves
   bool wants_slopes_ = false;
+  std::shared_ptr<nets::Network> classifier_;  // where [monitor] names one
   std::unique_ptr<evaluate::CollapseCheck> check_;
   std::vector<std::pair<std::string, double>> figures_;
 };

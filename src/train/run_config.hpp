@@ -33,6 +33,7 @@ void describe(config::Fields& fields, RunSection& c);
 struct MonitorConfig {
   int64_t every_steps = 0;  // iterations between checks; 0: off
   int64_t samples = 512;    // fakes of a check, and reals in each of its two sets
+  std::string classifier;   // file of a frozen digit classifier, whose classes are counted too; empty: none
   enum class Action { log, checkpoint, stop } action = Action::log;  // when the run is found collapsed
 };
 void describe(config::Fields& fields, MonitorConfig& c);

@@ -266,6 +266,7 @@ void Session::restore(const State& model, int64_t iterations_done) {
 void Session::initialize_from(const State& model) {
   take_network(model, "generator", *generator_);
   take_network(model, "discriminator", *discriminator_);
+  discriminator_->forget_reference();  // the reals of this run's first step are its own
   average_->reset();
   step_->start_again();
 }

@@ -142,7 +142,8 @@ Outcome Trainer::run(const std::vector<Observer*>& observers) {
   log_totals();
   if (communicator_.rank() == 0)
     for (auto* observer : observers) observer->on_finish(step_);
-  return step_ < last_step_ ? Outcome::stopped : Outcome::finished;
+  if (step_ == last_step_) return Outcome::finished;
+  return ended_by_monitor_ ? Outcome::collapsed : Outcome::stopped;
 }
 
 // False when the run is over, or a stop was asked on any rank.
@@ -161,14 +162,14 @@ bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
     trace_.reset();
   }
   const bool has_collapsed = monitor_ && is_due(config().monitor.every_steps) && found_collapsed();
-  const bool ends_here = has_collapsed && config().monitor.action == MonitorConfig::Action::stop;
-  if (step_ == 1 || is_due(log_config.every_steps) || is_last || ends_here) report(observers);
+  ended_by_monitor_ = has_collapsed && config().monitor.action == MonitorConfig::Action::stop;
+  if (step_ == 1 || is_due(log_config.every_steps) || is_last || ended_by_monitor_) report(observers);
   if (is_due(log_config.samples_every_steps) || (is_last && log_config.samples_every_steps > 0)) draw_samples(observers);
   const auto action = config().monitor.action;
   const bool wants_checkpoint = has_collapsed && action == MonitorConfig::Action::checkpoint;
   if (!is_last && (is_due(config().checkpoint.every_steps) || wants_checkpoint)) save();
   checkpoints_->poll(step_, deadline());
-  return !is_last && session_->reducer().stops_asked() == 0 && !ends_here;
+  return !is_last && session_->reducer().stops_asked() == 0 && !ended_by_monitor_;
 }
 
 // What D's losses have been since the last call, for the monitor's average; collective. Before a save too, so that nothing is left over.

@@ -24,7 +24,7 @@ struct TrainRequest {
   std::vector<std::string> argv;  // for the record
 };
 
-enum class Outcome { finished, stopped };
+enum class Outcome { finished, stopped, collapsed };  // the last: ended by the monitor (monitor.action = "stop")
 
 class Trainer {
  public:
@@ -59,6 +59,7 @@ class Trainer {
   std::unique_ptr<Session> session_;
   std::unique_ptr<checkpoint::Writer> checkpoints_;
   std::unique_ptr<Monitor> monitor_;  // where [monitor] asks for one
+  bool ended_by_monitor_ = false;
   std::unique_ptr<Trace> trace_;
   std::filesystem::path folder_;
   std::string dataset_sha256_;

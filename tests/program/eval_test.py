@@ -17,8 +17,8 @@ CLASSIFIER = program.ROOT / "datasets" / "mnist" / "classifier.safetensors"
 COUNT = 1000
 MIXTURE = {"modes_1pct", "modes_quarter", "tv", "valid", "pacgan_modes", "pacgan_modes_quarter", "pacgan_hq", "pacgan_reverse_kl", "sd_ratio_mean", "sd_ratio_min",
            "volume_ratio_mean", "volume_ratio_min", "fine_grid_tv", "sliced_w2", "too_sharp"}
-DIGITS = {"digits_1pct", "digits_quarter", "tv", "tv_confident", "rejected", *(f"share_{k}" for k in range(10))}
-STACKS = {"modes", "kl", "modes_confident", "kl_confident", "accepted"}
+DIGITS = {"digits_1pct", "digits_quarter", "tv", "tv_confident", "rejected", "checkerboard", *(f"share_{k}" for k in range(10))}
+STACKS = {"modes", "kl", "modes_confident", "kl_confident", "accepted", "checkerboard"}
 
 
 def read_safetensors(path):

@@ -37,6 +37,11 @@ MISUSES = [
     ("packs over micro-batches", "ring", {"objective__accumulate": 2, "objective__pack": 2}, ["accumulate", "micro-batches"]),
     ("augmented points", "ring", {"augment__policy": "translation"}, ["augment.policy", "points"]),
     ("unknown augmentation", "dcgan28", {"augment__policy": "color,shake"}, ["shake", "color"]),
+    ("images and changing steps", "ring", {"run__steps": None, "run__images": 96, "balance__mode": "steps"}, ["run.images", "run.steps"]),
+    ("falling rate and changing steps", "ring", {"optimizer__generator__schedule": "cosine", "balance__mode": "steps"}, ["balance.mode", "schedule_steps"]),
+    ("reference of one sample", "ring", {"discriminator__norm": "virtual", "data__global_batch": 1}, ["discriminator.norm", "at least 2"]),
+    ("classifier of digits and points", "ring", {"monitor__every_steps": 1, "monitor__classifier": "datasets/mnist/classifier.safetensors"},
+     ["monitor.classifier", "digits"]),
     ("groups that do not divide", "ring", {"discriminator__minibatch_stddev": 4, "data__global_batch": 50}, ["minibatch_stddev", "50"]),
     ("packs that do not divide", "ring", {"objective__pack": 5}, ["objective.pack", "48"]),
     ("no such layer", "ring", {"tricks__feature_matching": 0.1, "tricks__feature_matching_layer": "99"}, ["feature_matching_layer", "penultimate"]),
@@ -54,7 +59,7 @@ class Refusals(program.ProgramTest):
         for name, network, values, words in MISUSES:
             with self.subTest(misuse=name):
                 out = self.folder / "runs"
-                result = program.ganymede("train", self.recipe(network, "misuse.toml", run__steps=2, **values), "--out", out)
+                result = program.ganymede("train", self.recipe(network, "misuse.toml", **{"run__steps": 2, **values}), "--out", out)
                 self.assertEqual(result.code, 78, str(result))
                 for word in words:
                     self.assertIn(word, result.err)

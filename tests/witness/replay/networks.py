@@ -10,6 +10,7 @@ from .recipe import Unknown
 # Keys of a section that are arguments of the functions in reference_nets.py, which leave out what a kind does not have.
 _BOTH = ("activation", "slope", "norm", "equalized_lr")
 _D = (*_BOTH, "dropout", "dropout_channel", "minibatch_stddev", "minibatch_stddev_maps", "minibatch_discrimination", "minibatch_discrimination_size",
+      "minibatch_discrimination_plain",
       "spectral_norm")
 ARGUMENTS = {("generator", "dcgan"): (*_BOTH, "upsample"), ("generator", "mlp"): _BOTH, ("discriminator", "dcgan"): (*_D, "down", "head"),
              ("discriminator", "mlp"): _D}

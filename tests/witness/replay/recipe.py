@@ -22,7 +22,7 @@ DEFAULTS = {
     "generator": {**_NETWORK, "upsample": "transposed"},
     "discriminator": {
         **_NETWORK, "down": "stride", "head": "flatten", "dropout": 0.0, "dropout_channel": False, "minibatch_stddev": 0,
-        "minibatch_stddev_maps": 1, "minibatch_discrimination": 0, "minibatch_discrimination_size": 5, "spectral_norm": False},
+        "minibatch_stddev_maps": 1, "minibatch_discrimination": 0, "minibatch_discrimination_size": 5, "minibatch_discrimination_plain": False, "spectral_norm": False},
     "conditional": {"kind": "none", "fake_labels": "real", "generator_labels": "uniform", "classifier_weight": 1.0, "classifier_fakes": True},
     "objective": {"loss": "non_saturating", "d_loss": "sum", "d_steps": 1, "g_steps": 1, "accumulate": 1, "order": "d_first",
                   "d_batch": "separate", "pack": 1},
@@ -60,7 +60,7 @@ CHOICES = {
     "balance.mode": ("off", "lr", "steps"),
     "replay.capacity": (0,),
     **{f"optimizer.{which}.{key}": known for which in ("generator", "discriminator") for key, known in {
-        "kind": ("adam", "rmsprop", "sgd"), "schedule": ("constant", "exponential", "linear", "cosine"), "lr_counter": ("own", "g_steps")}.items()},
+        "kind": ("adam", "rmsprop", "sgd"), "schedule": ("constant", "exponential", "linear", "cosine", "step"), "lr_counter": ("own", "g_steps")}.items()},
 }
 
 
