@@ -224,6 +224,7 @@ class _Parts:
     """The layers around a hidden layer, as the keys ask for them."""
 
     def __init__(self, norm, activation, slope, equalized_lr=False, spectral_norm=False, classes=0):
+        """spectral_norm: how many power iterations; True is one."""
         self.norm, self.activation, self.slope = norm, activation, slope
         self.equalized_lr, self.spectral_norm, self.classes = equalized_lr, spectral_norm, classes
 
@@ -234,7 +235,7 @@ class _Parts:
         if self.equalized_lr:
             return _equalized(module, gain)
         if self.spectral_norm:
-            return parametrizations.spectral_norm(module)
+            return parametrizations.spectral_norm(module, n_power_iterations=int(self.spectral_norm))
         return module
 
     def untrained(self, module):
@@ -310,7 +311,7 @@ def _head(parts, channels, side, convolution, start, *, head, conditional, class
     if conditional == "projection":
         last = parts.weighted(ProjectionHead(channels, classes), OUTPUT_GAIN)
         if parts.spectral_norm:
-            parametrizations.spectral_norm(last.embedding)
+            parametrizations.spectral_norm(last.embedding, n_power_iterations=int(parts.spectral_norm))
     else:
         last = parts.weighted(nn.Linear(channels, outputs), OUTPUT_GAIN)
     return Discriminator(nn.Sequential(*start, *layers, last), outputs)

@@ -87,6 +87,13 @@ CheckReport CollapseCheck::run(const CheckSamples& samples, const CheckNumbers& 
   return report;
 }
 
+// The nearest corner of the simplex is the likeliest class.
+CollapseCheck CollapseCheck::by_classes(int64_t classes, Kernel kernel) {
+  CollapseCheck check(at::eye(classes, at::kDouble), kernel);
+  check.parts_are_classes_ = true;
+  return check;
+}
+
 void CollapseCheck::see_diversity(const CheckSamples& s, CheckReport& report) {
   const double of_data = relative_spread(s.y, s.r, s.r2, spread_reference_of_data_);
   const double of_features = relative_spread(s.y_features, s.r_features, s.r2_features, spread_reference_of_features_);
@@ -117,7 +124,7 @@ void CollapseCheck::see_kernels(const CheckSamples& s, CheckReport& report) cons
 }
 
 void CollapseCheck::see_coverage(const CheckSamples& s, CheckReport& report) {
-  const auto parts = coverage_.see(s.y, s.r, s.r2);
+  const auto parts = parts_are_classes_ ? coverage_.see(s.y_classes, s.r_classes, s.r2_classes) : coverage_.see(s.y, s.r, s.r2);
   const bool warns = parts.lost > 0.31 || parts.turnover > parts.turnover_of_reals + 0.25 || parts.forgotten > 0.31;
   say(report, Indicator::coverage, level(warns, parts.lost > 0.44));
   add(report, "lost", parts.lost);

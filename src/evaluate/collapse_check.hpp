@@ -40,7 +40,7 @@ void check_sample_counts(int64_t samples, int64_t held_out);
 struct CheckSamples {
   at::Tensor y, r, r2;                             // fakes; two disjoint sets of held-out reals
   at::Tensor y_features, r_features, r2_features;  // D's penultimate features in evaluation mode
-  at::Tensor y_classes, r_classes;                 // probabilities of a frozen classifier [n,K]; undefined without one
+  at::Tensor y_classes, r_classes, r2_classes;     // probabilities of a frozen classifier [n,K]; undefined without one
 };
 
 /// What the training step knows; empty where it does not apply.
@@ -61,6 +61,8 @@ class CollapseCheck {
  public:
   /// centres [J,F]: the partition of the data space, fixed for the run.
   explicit CollapseCheck(const at::Tensor& centres, Kernel kernel = Kernel::gaussian) : kernel_(kernel), coverage_(centres) {}
+  /// The partition is the classifier's: every check has its probabilities.
+  static CollapseCheck by_classes(int64_t classes, Kernel kernel = Kernel::gaussian);
 
   /// D's loss of every iteration, in the form whose value at chance is log 4; not called for other losses.
   void see_loss(double d_loss);
@@ -79,6 +81,7 @@ class CollapseCheck {
   void see_numbers(const CheckNumbers& numbers, CheckReport& report);
 
   Kernel kernel_;
+  bool parts_are_classes_ = false;
   Coverage coverage_;
   CollapseMonitor monitor_;
   double spread_reference_of_data_ = 1, spread_reference_of_features_ = 1;  // EMA(0.9) of V(r′)/V(r)

@@ -17,6 +17,7 @@ enum class Prior { normal, uniform };
 struct LatentConfig {
   int64_t size = 100;  // Z
   Prior prior = Prior::normal;
+  bool normalize = false;  // to a mean square of 1 (pixel_norm.hpp)
 };
 void describe(config::Fields& fields, LatentConfig& c);
 

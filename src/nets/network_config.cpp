@@ -93,6 +93,7 @@ void describe(config::Fields& fields, DiscriminatorConfig& c) {
   fields.integer("minibatch_discrimination_size", c.minibatch_discrimination_size, "numbers that each compares").at_least(1).at_most(4096);
   fields.flag("minibatch_discrimination_plain", c.minibatch_discrimination_plain, "kernels start as N(0,1), without learnt scale and bias");
   fields.flag("spectral_norm", c.spectral_norm, "weights divided by their largest singular value");
+  fields.integer("spectral_norm_iterations", c.spectral_norm_iterations, "power iterations of each training pass").at_least(1).at_most(100);
   describe_equalized(fields, c.equalized_lr);
 }
 

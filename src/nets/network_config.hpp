@@ -56,6 +56,7 @@ struct DiscriminatorConfig : NetworkConfig {
   bool minibatch_discrimination_plain = false;  // kernels N(0,1) without scale and bias
   int64_t minibatch_discrimination_size = 5;  // numbers that make up the place of a sample for each
   bool spectral_norm = false;
+  int64_t spectral_norm_iterations = 1;  // power iterations of a training forward
   bool equalized_lr = false;
 };
 void describe(config::Fields& fields, DiscriminatorConfig& c);

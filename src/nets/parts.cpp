@@ -37,7 +37,7 @@ WeightRule weight_rule(const GeneratorConfig& c, double gain) {
 }
 
 WeightRule weight_rule(const DiscriminatorConfig& c, double gain) {
-  if (c.spectral_norm) return {WeightRule::Kind::spectral, gain};
+  if (c.spectral_norm) return {WeightRule::Kind::spectral, gain, c.spectral_norm_iterations};
   return {c.equalized_lr ? WeightRule::Kind::equalized : WeightRule::Kind::plain, gain};
 }
 

@@ -5,6 +5,9 @@
 
 namespace ganymede::nets {
 
+/// Of each row and pixel, over axis 1. x in float32 or float64.
+at::Tensor pixel_normalized(const at::Tensor& x);
+
 /// [B,C,H,W] or [B,C] -> same.
 class PixelNorm final : public Layer {
  public:

@@ -20,7 +20,7 @@ ScaledWeight::ScaledWeight(torch::nn::Module& layer, const std::vector<int64_t>&
   }
   auto list = std::make_shared<torch::nn::Module>("ParametrizationList");
   weight_ = list->register_parameter("original", empty);
-  spectral_ = list->register_module("0", std::make_shared<SpectralNorm>(shape.at(out_axis), empty.numel() / shape.at(out_axis), out_axis));
+  spectral_ = list->register_module("0", std::make_shared<SpectralNorm>(shape.at(out_axis), empty.numel() / shape.at(out_axis), out_axis, rule.iterations));
   auto all = std::make_shared<torch::nn::Module>("ParametrizedModules");
   all->register_module("weight", list);
   layer.register_module("parametrizations", all);

@@ -21,6 +21,7 @@ class SpectralNorm;
 struct WeightRule {
   enum class Kind { plain, spectral, equalized } kind = Kind::plain;
   double gain = std::numbers::sqrt2;  // equalized: √2 suits the activation behind the layer; 1 where none follows
+  int64_t iterations = 1;             // spectral: power iterations of a training forward
 };
 
 /// One weight of a layer. Where it is spectrally normalized, the layer's parameter is parametrizations.weight.original, which

@@ -13,7 +13,7 @@ at::Tensor normalized(const at::Tensor& vector) {
 
 }  // namespace
 
-SpectralNorm::SpectralNorm(int64_t out, int64_t rest, int64_t out_axis) : out_axis_(out_axis) {
+SpectralNorm::SpectralNorm(int64_t out, int64_t rest, int64_t out_axis, int64_t iterations) : out_axis_(out_axis), iterations_(iterations) {
   u_ = register_buffer("_u", at::zeros({out}));
   v_ = register_buffer("_v", at::zeros({rest}));
 }
@@ -26,7 +26,7 @@ at::Tensor SpectralNorm::matrix(const at::Tensor& weight) const {
 at::Tensor SpectralNorm::apply(const at::Tensor& weight) {
   const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::DispatchKey::AutocastCPU);
   const auto w = matrix(weight);
-  if (is_training()) iterate(w.detach(), 1);
+  if (is_training()) iterate(w.detach(), iterations_);
   const auto u = u_.clone(), v = v_.clone();  // the next forward moves the buffers before this one's backward
   return weight / at::dot(u, at::mv(w, v));
 }

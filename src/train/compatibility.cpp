@@ -109,6 +109,8 @@ std::vector<Rule> rules_of_data(const RunConfig& c, const RunFactsForRules& f) {
   return {
       {is.has_penalty && d.norm == nets::Norm::by_kind && has_batch_norm(d, f.shape), "discriminator.norm",
        "this discriminator has batch norm, which couples samples, and the gradient penalty is a norm for each of them; set discriminator.norm = \"none\" or \"virtual\""},
+      {is.matches_features && c.objective.d_batch == DBatch::joint && has_batch_norm(d, f.shape), "tricks.feature_matching",
+       "with objective.d_batch = \"joint\" batch norm mixes reals and fakes into D's features, and they depend on the mix; set d_batch = \"separate\" or discriminator.norm = \"none\""},
       {n % pack != 0, "objective.pack", fmt::format("objective.pack = {} does not divide the global batch of {}; change one of them", pack, n)},
       {is.is_paired && n % 2 != 0, "data.global_batch", fmt::format("in pairs exactly half of the reals stand first, and the global batch of {} is odd", n)},
       {group > 1 && decisions % std::min(group, decisions) != 0, "discriminator.minibatch_stddev",

@@ -55,8 +55,9 @@ Monitor::Monitor(Session& session, comm::Communicator& communicator) : session_(
   const int64_t packs = samples_ / joined_, rank = communicator.rank(), ranks = communicator.size();
   first_ = packs * rank / ranks * joined_, own_ = packs * (rank + 1) / ranks * joined_ - first_;
   if (!is_paired) penultimate_ = gan::layer_before_last(session.network(gan::Player::discriminator));
+  is_paired_ = is_paired;
   const auto& r = c.regularizers;
-  wants_slopes_ = !is_paired && (r.gradient_penalty.weight > 0 || r.r1.weight > 0 || r.dragan.weight > 0 || r.weight_clip.bound > 0 || c.discriminator.spectral_norm);
+  wants_slopes_ = (r.gradient_penalty.weight > 0 || r.r1.weight > 0 || r.dragan.weight > 0 || r.weight_clip.bound > 0 || c.discriminator.spectral_norm);
 
   if (!c.monitor.classifier.empty()) {
     const auto& manifest = session.manifest();
@@ -65,6 +66,10 @@ Monitor::Monitor(Session& session, comm::Communicator& communicator) : session_(
     classifier_ = load_good_classifier(c.monitor.classifier).network;
   }
 
+  if (classifier_) {
+    check_ = std::make_unique<evaluate::CollapseCheck>(evaluate::CollapseCheck::by_classes(evaluate::digit_classes, c.monitor.kernel));
+    return;
+  }
   const auto& mixture = session.manifest().mixture;
   at::Tensor centres;
   if (mixture) {
@@ -75,7 +80,7 @@ Monitor::Monitor(Session& session, comm::Communicator& communicator) : session_(
     const auto all = at::cat({flat(gathered(reals(0, 0).samples, "held-out reals")), flat(gathered(reals(0, samples_).samples, "held-out reals"))});
     centres = evaluate::kmeans_centroids(all.to(at::kDouble), std::min(centroids, all.size(0)), session.rng());
   }
-  check_ = std::make_unique<evaluate::CollapseCheck>(centres);
+  check_ = std::make_unique<evaluate::CollapseCheck>(centres, c.monitor.kernel);
 }
 
 Monitor::Set Monitor::reals(int64_t step, int64_t first) const {
@@ -155,7 +160,7 @@ bool Monitor::check(int64_t step, const evaluate::CheckNumbers& numbers) {
     const auto real2 = reals(step, samples_);
     const auto data_of = [&](const Set& set) { return gathered(flat(set.samples).to(at::kFloat), "check samples"); };
     const auto features_of = [&](const Set& set) { return gathered(features(set).to(at::kFloat), "check features"); };
-    samples = {data_of(fake), data_of(real), data_of(real2), features_of(fake), features_of(real), features_of(real2), classes(fake), classes(real)};
+    samples = {data_of(fake), data_of(real), data_of(real2), features_of(fake), features_of(real), features_of(real2), classes(fake), classes(real), classes(real2)};
   }
   const auto before = check_->monitor().state();
   const auto report = check_->run(samples, numbers);
@@ -164,7 +169,8 @@ bool Monitor::check(int64_t step, const evaluate::CheckNumbers& numbers) {
   return report.state == evaluate::CollapseState::collapsed && before != evaluate::CollapseState::collapsed;
 }
 
-// ‖∂ℓ/∂x‖ at reals, fakes and points between (WGAN-GP's, with a draw of its own); of packs as wholes.
+// ‖∂ℓ/∂x‖ at reals, fakes and points between (WGAN-GP's, with a draw of its own); of packs as wholes, and so of pairs, which are one
+// set: every other one has the real first.
 void Monitor::measure_slopes(int64_t step, const Set& fake, const Set& real) {
   const auto x_fake = shown(fake).detach(), x_real = shown(real).detach();
   const auto alpha = session_.rng().uniform(Draw{Purpose::eval, step, evaluate::interpolation}, first_ / joined_, x_real.size(0), 1);
@@ -181,6 +187,12 @@ void Monitor::measure_slopes(int64_t step, const Set& fake, const Set& real) {
     figures_.emplace_back(key + "_p99", summary.percentile_99);
     figures_.emplace_back(key + "_above_1", summary.share_above_one);
   };
+  if (is_paired_) {
+    const auto real_first = (at::arange(x_real.size(0)) + first_).remainder(2) == 0;
+    const auto order = gan::per_sample(real_first, x_real);
+    report("pair", at::cat({at::where(order, x_real, x_fake), at::where(order, x_fake, x_real)}, 1), {});
+    return;
+  }
   report("real", x_real, real.labels);
   report("fake", x_fake, fake.labels);
   report("between", between, real.labels);

@@ -46,7 +46,8 @@ class Monitor {
   Session& session_;
   comm::Communicator& communicator_;
   int64_t samples_, first_ = 0, own_ = 0;  // of a set; this rank's part of it
-  int64_t joined_ = 1;                     // samples that D judges together
+  int64_t joined_ = 1;                     // samples of one source that D judges together
+  bool is_paired_ = false;                 // D judges a real and a fake together
   int64_t penultimate_ = -1;               // D's layer whose output are the features; -1: the samples themselves
   bool wants_slopes_ = false;
   std::shared_ptr<nets::Network> classifier_;  // where [monitor] names one

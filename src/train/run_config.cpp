@@ -59,6 +59,7 @@ void describe(config::Fields& fields, MonitorConfig& c) {
   using Action = MonitorConfig::Action;
   fields.integer("every_steps", c.every_steps, "iterations between checks for mode collapse; 0 = off").at_least(0);
   fields.integer("samples", c.samples, "fakes of a check, and reals in each of its two sets; even").at_least(64).at_most(1 << 16);
+  fields.choice("kernel", c.kernel, {{"gaussian", evaluate::Kernel::gaussian}, {"polynomial", evaluate::Kernel::polynomial}}, "of the two-sample statistic");
   fields.text("classifier", c.classifier, "file of a digit classifier that counts classes too; empty = none");
   fields.choice("action", c.action, {{"log", Action::log}, {"checkpoint", Action::checkpoint}, {"stop", Action::stop}}, "what a collapse leads to");
 }

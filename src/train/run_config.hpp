@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint.hpp"
 #include "config/recipe.hpp"
 #include "data/data_config.hpp"
+#include "evaluate/two_sample.hpp"
 #include "gan/alternating_step.hpp"
 #include "gan/average.hpp"
 #include "gan/optimizer.hpp"
@@ -33,6 +34,7 @@ void describe(config::Fields& fields, RunSection& c);
 struct MonitorConfig {
   int64_t every_steps = 0;  // iterations between checks; 0: off
   int64_t samples = 512;    // fakes of a check, and reals in each of its two sets
+  evaluate::Kernel kernel = evaluate::Kernel::gaussian;  // of the two-sample statistic
   std::string classifier;   // file of a frozen digit classifier, whose classes are counted too; empty: none
   enum class Action { log, checkpoint, stop } action = Action::log;  // when the run is found collapsed
 };

@@ -196,7 +196,8 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
   generator_->initialize(rng_, 0);
   discriminator_->initialize(rng_, 1);
   flat_average_ = std::make_unique<parallel::FlatNetwork>(average, false);
-  average_ = std::make_unique<gan::Average>(config_.average, average, flat_average_->weights().parameters, generator_, flat_generator_->weights().parameters);
+  average_ = std::make_unique<gan::Average>(config_.average, average, flat_average_->weights().parameters, generator_, flat_generator_->weights().parameters,
+                                             plan_.global_batch);
   average_->reset();
 
   if (communicator.size() > 1) {

@@ -108,6 +108,27 @@ TEST(CollapseCheck, NeedsTheDataToAgreeWithTheFeatures) {
   EXPECT_EQ(level_of(report, Indicator::diversity), Level::none);
 }
 
+// The thresholds lie between two counts of 8 equal modes: 2, 3 and 4 lost.
+TEST(CollapseCheck, JudgesTheLostModes) {
+  for (const auto& [left, expected] : {std::pair{int64_t{6}, Level::none}, std::pair{int64_t{5}, Level::warn}, std::pair{int64_t{4}, Level::collapse}}) {
+    CollapseCheck check(mixture.centres);
+    EXPECT_EQ(level_of(check.run(check_of(fakes_on(left, 1), 1)), Indicator::coverage), expected) << left << " modes left";
+  }
+}
+
+// One-hot modes, a share `a` of the fakes on the first and the rest even: M = (a − 1/8)²·64/49, 0.25 at a = 0.563 and 0.35 at 0.643.
+TEST(CollapseCheck, JudgesTheTwoSampleEffect) {
+  const auto evenly = [](int64_t modes) { return at::arange(samples).remainder(modes); };
+  const auto reals = at::one_hot(evenly(8), 8).to(at::kFloat);
+  for (const auto& [a, expected] : {std::pair{0.53, Level::none}, std::pair{0.59, Level::warn}, std::pair{0.61, Level::warn}, std::pair{0.67, Level::collapse}}) {
+    const auto is_first = (at::arange(samples) * a).frac() < a;
+    const auto fakes = at::one_hot(at::where(is_first, at::zeros({}, at::kLong), evenly(7) + 1), 8).to(at::kFloat);
+    const auto report = CollapseCheck(at::eye(8, at::kDouble)).run({fakes, reals, reals, fakes, reals, reals, {}, {}});
+    EXPECT_NEAR(value_of(report, "collapse_mmd"), (a - 0.125) * (a - 0.125) * 64 / 49, 0.012);
+    EXPECT_EQ(level_of(report, Indicator::two_sample), expected) << a;
+  }
+}
+
 TEST(CollapseCheck, JudgesTheNumbersOfTheStep) {
   CollapseCheck check(mixture.centres);
   const auto s = check_of(test::draw(mixture, samples, 1), 1);
@@ -134,7 +155,7 @@ TEST(CollapseCheck, JudgesTheNumbersOfTheStep) {
 TEST(CollapseCheck, JudgesTheClasses) {
   CollapseCheck check(mixture.centres);
   auto s = check_of(test::draw(mixture, samples, 1), 1);
-  s.r_classes = at::full({samples, 10}, 0.1, at::kDouble);
+  s.r_classes = s.r2_classes = at::full({samples, 10}, 0.1, at::kDouble);
   for (const auto& [used, expected] : std::map<int64_t, Level>{{8, Level::none}, {6, Level::warn}, {4, Level::collapse}}) {
     s.y_classes = at::zeros({samples, 10}, at::kDouble);
     s.y_classes.slice(1, 0, used).fill_(1.0 / static_cast<double>(used));

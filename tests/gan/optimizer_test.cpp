@@ -137,15 +137,48 @@ TEST(LearningRate, FollowsItsOwnNetworksSteps) {
 
 TEST(Average, DecaysAsItsClosedForm) {
   const AverageConfig config{0.999};
-  EXPECT_NEAR(average_decay(config, 1), 2.0 / 11.0, 1e-15);
-  EXPECT_EQ(average_decay(config, 1'000'000), 0.999);
+  EXPECT_NEAR(average_decay(config, 1, 64), 2.0 / 11.0, 1e-15);
+  EXPECT_EQ(average_decay(config, 1'000'000, 64), 0.999);
   // Constant target 1 from 0; the ramp is off once t is large: 1 − 0.999^1000 (section 27).
   auto source = nets::make_generator({nets::Kind::mlp, 1, 1}, {1, nets::Prior::normal}, {true, 0, 0, 0, 1});
   auto copy = nets::make_generator({nets::Kind::mlp, 1, 1}, {1, nets::Prior::normal}, {true, 0, 0, 0, 1});
   const auto flat = at::zeros({3}, at::kDouble), target = at::ones({3}, at::kDouble);
-  Average average(config, copy, flat, source, target);
+  Average average(config, copy, flat, source, target, 64);
   for (int64_t t = 1; t <= 1000; ++t) average.update(1'000'000 + t);
   EXPECT_NEAR(flat[0].item<double>(), 0.632305, 1e-6);
+  for (const auto& p : copy->parameters()) EXPECT_FALSE(p.requires_grad());
+  for (const auto& p : source->parameters()) EXPECT_TRUE(p.requires_grad());
+}
+
+// Section 27: 0.999^692.8 = ½, so that the way left to a constant target is halved between the 692nd and the 693rd update.
+TEST(Average, HalvesWhatIsLeftInItsHalfLife) {
+  const auto network = [] { return nets::make_generator({nets::Kind::mlp, 1, 1}, {1, nets::Prior::normal}, {true, 0, 0, 0, 1}); };
+  const auto flat = at::zeros({3}, at::kDouble);
+  Average average({0.999}, network(), flat, network(), at::ones({3}, at::kDouble), 64);
+  int64_t updates = 0;
+  double before = 0;
+  for (; flat[0].item<double>() < 0.5 && updates < 2000; ++updates) {
+    before = flat[0].item<double>();
+    average.update(1'000'000 + updates);
+  }
+  EXPECT_EQ(updates, 693);
+  EXPECT_NEAR(692 + std::log(0.5 / (1.0 - before)) / std::log(0.999), 692.8, 0.01);
+}
+
+// h in images, whatever the batch; the ramp holds it to a share of what was shown; the first `start` steps copy.
+TEST(Average, HalvesOverAsManyImagesAsAsked) {
+  const AverageConfig config{.half_life_kimg = 10.0};
+  for (const int64_t batch : {32, 500}) {
+    double left = 1.0;
+    for (int64_t t = 1; t <= 10'000 / batch * 20; ++t)
+      if (t > 10'000 / batch * 19) left *= average_decay(config, t, batch);  // late, where the cap for short runs is past
+    EXPECT_NEAR(left, 0.5, batch == 32 ? 0.002 : 0.05);
+  }
+  const AverageConfig ramped{.half_life_kimg = 10.0, .half_life_ramp = 0.05};
+  EXPECT_NEAR(average_decay(ramped, 100, 64), std::pow(0.5, 1.0 / (0.05 * 100)), 1e-12);
+  EXPECT_NEAR(average_decay(ramped, 1'000'000, 64), std::pow(0.5, 64.0 / 10'000.0), 1e-12);
+  EXPECT_EQ(average_decay({.start = 5}, 5, 64), 0.0);
+  EXPECT_GT(average_decay({.start = 5}, 6, 64), 0.0);
 }
 
 }  // namespace

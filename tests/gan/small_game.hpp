@@ -1,4 +1,4 @@
-// The whole alternating step on the smallest players, for closed forms: G(z) = θ + scale·z, D(x) = ⟨ψ, x⟩.
+// The whole alternating step on the smallest players, for closed forms: G(z) = θ + scale·z, D(x) = ⟨ψ, x⟩ or, of numbers, ψ₀x + ψ₁.
 #pragma once
 #include "comm/communicator.hpp"
 #include "gan/alternating_step.hpp"
@@ -20,8 +20,18 @@ class Shift final : public nets::Layer {
   double scale_;
 };
 
+/// D(x) = ψ₀x + ψ₁ of numbers.
+class Line final : public nets::Layer {
+ public:
+  explicit Line(at::Tensor start) : weight(register_parameter("weight", start.to(at::kDouble).clone())) {}
+  at::Tensor forward(const at::Tensor& x, const nets::Pass&) override { return x.flatten() * weight[0] + weight[1]; }
+  std::string describe() const override { return "Line"; }
+  at::Tensor weight;
+};
+
 struct SmallGameOptions {
   std::vector<double> theta{0}, psi{0};  // where the players start
+  bool has_intercept = false;            // D is a line
   double scale = 0.0;
   gan::ObjectiveConfig objective;
   gan::RegularizersConfig regularizers;
@@ -43,13 +53,16 @@ class SmallGame {
   SmallGame(const SmallGameOptions& options, comm::Communicator& communicator)
       : options_(options), communicator_(communicator), statistics_(communicator, 60, waits_), generator_(player("generator")),
         average_network_(player("generator")), discriminator_(std::make_shared<nets::Network>("discriminator")) {
-    discriminator_->add<Slope>(vector(options.psi));
+    if (options.has_intercept)
+      discriminator_->add<Line>(vector(options.psi));
+    else
+      discriminator_->add<Slope>(vector(options.psi));
     auto* statistics = communicator.size() > 1 ? &statistics_ : nullptr;
     flat_generator_ = std::make_unique<parallel::FlatNetwork>(generator_, true);
     flat_discriminator_ = std::make_unique<parallel::FlatNetwork>(discriminator_, true);
     flat_average_ = std::make_unique<parallel::FlatNetwork>(average_network_, false);
     average_ = std::make_unique<gan::Average>(gan::AverageConfig{}, average_network_, flat_average_->weights().parameters, generator_,
-                                              flat_generator_->weights().parameters);
+                                              flat_generator_->weights().parameters, 64);
     reducer_ = std::make_unique<parallel::Reducer>(communicator, parallel::ParallelConfig{}, *flat_generator_, *flat_discriminator_,
                                                    waits_);
     optimizer_generator_ = std::make_unique<gan::Optimizer>(options.of_generator, flat_generator_->weights());
@@ -69,6 +82,7 @@ class SmallGame {
   }
   at::Tensor theta() const { return generator_->parameters()[0].detach(); }
   at::Tensor psi() const { return discriminator_->parameters()[0].detach(); }
+  comm::Communicator& communicator() { return communicator_; }
   double radius() const { return std::sqrt((theta().square().sum() + psi().square().sum()).item<double>()); }
 
   std::unique_ptr<gan::AlternatingStep> step;

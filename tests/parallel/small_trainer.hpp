@@ -48,7 +48,8 @@ class SmallTrainer {
     flat_generator = std::make_unique<parallel::FlatNetwork>(generator, true);
     flat_discriminator = std::make_unique<parallel::FlatNetwork>(discriminator, true);
     flat_average = std::make_unique<parallel::FlatNetwork>(average_network, false);
-    average = std::make_unique<gan::Average>(gan::AverageConfig{}, average_network, flat_average->weights().parameters, generator, flat_generator->weights().parameters);
+    average = std::make_unique<gan::Average>(gan::AverageConfig{}, average_network, flat_average->weights().parameters, generator,
+                                             flat_generator->weights().parameters, options.global_batch);
     average->reset();
     if (communicator.size() > 1) generator->share_statistics(&statistics_), discriminator->share_statistics(&statistics_);
     reducer = std::make_unique<parallel::Reducer>(communicator, options.parallel, *flat_generator, *flat_discriminator, waits_);

@@ -24,6 +24,7 @@ OBJECTIVE = {
     "reuse": {"tricks__reuse_fakes": True, "objective__d_steps": 2, "objective__g_steps": 2},
     "joint": {"objective__d_batch": "joint"},
     "uniform": {"latent__prior": "uniform", "average__decay": 0.5},
+    "normalized": {"latent__normalize": True, "average__half_life_kimg": 0.05, "average__half_life_ramp": 0.6, "average__start": 1},
     "two-g-steps": {"objective__g_steps": 2},
     "rmsprop": {"objective__loss": "wasserstein", "optimizer__discriminator__schedule": "linear", "objective__d_steps": 2, **RMSPROP},
     "cosine": {"objective__loss": "hinge", "optimizer__generator__schedule": "cosine", "optimizer__generator__schedule_start": 1,
@@ -85,6 +86,7 @@ TRICKS = {
     "slopes": {"generator__activation": "leaky_relu", "generator__slope": 0.1, "discriminator__slope": 0.3},
     "virtual": {"generator__norm": "virtual", "discriminator__norm": "virtual", "regularizers__gradient_penalty": 1.0},
     "pixel-norm": {"generator__norm": "pixel", "generator__activation": "leaky_relu"},   # behind ReLU a dead pixel has a slope of 1e4
+    "spectral-iterations": {"discriminator__spectral_norm": True, "discriminator__spectral_norm_iterations": 3},
     "spectral-steps": {"discriminator__spectral_norm": True, "objective__d_steps": 2, "regularizers__gradient_penalty": 1.0},
     "replacement": {"data__sampling": "replacement", "objective__loss": "relativistic", **COARSE},
     "planes": {"conditional__kind": "planes", "conditional__fake_labels": "uniform", "regularizers__gradient_penalty": 1.0},

@@ -197,10 +197,14 @@ class Replay:
         self.update_average()
 
     def update_average(self):
-        """Section 27: beta, but at the t-th update never more than (1 + t) / (10 + t); buffers are copied."""
+        """Section 27: beta or a half-life in images, but at the t-th update never more than (1 + t) / (10 + t); buffers are copied."""
         self.average_updates += 1
         t = self.average_updates
-        decay = min(self.get("average.decay"), (1 + t) / (10 + t))
+        decay, batch = self.get("average.decay"), len(self.last.z) if self.last else self.get("data.global_batch")
+        if self.get("average.half_life_kimg"):
+            ramp = self.get("average.half_life_ramp") or float("inf")
+            decay = 0.5 ** (batch / min(1000 * self.get("average.half_life_kimg"), ramp * batch * t))
+        decay = 0 if t <= self.get("average.start") else min(decay, (1 + t) / (10 + t))
         with torch.no_grad():
             for mine, theirs in zip(self.average.parameters(), self.generator.layers.parameters()):
                 mine.mul_(decay).add_(theirs, alpha=1 - decay)

@@ -35,8 +35,12 @@ class Draws:
         """z [N,Z]: N(0,1), or 2u - 1 in float64, rounded once (section 11)."""
         size = self.recipe.get("latent.size")
         if self.recipe.get("latent.prior") == "uniform":
-            return self._tensor(2 * philox.uniform(self.seed, purpose, step, 0, rows, size) - 1)
-        return self._tensor(philox.normal(self.seed, purpose, step, 0, rows, size))
+            z = 2 * philox.uniform(self.seed, purpose, step, 0, rows, size) - 1
+        else:
+            z = philox.normal(self.seed, purpose, step, 0, rows, size)
+        if self.recipe.get("latent.normalize"):
+            z = z / np.sqrt((z ** 2).mean(1, keepdims=True) + 1e-8)
+        return self._tensor(z)
 
     def classes(self, how, index, step, rows, counts):
         """int64 [N]: uniform over the K classes, or with the data set's shares. index 0: of D's fakes, 1: of G's fakes."""

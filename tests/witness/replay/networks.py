@@ -21,6 +21,8 @@ def build(recipe, which, shape, classes):
     get, kind = recipe.section(which), recipe.get(f"{which}.kind")
     options = {key: get(key) for key in ARGUMENTS[which, kind] if get(key) not in (None, "default")}
     options.update(classes=classes if recipe.is_conditional else 0, width=get("width"))
+    if options.get("spectral_norm"):
+        options["spectral_norm"] = get("spectral_norm_iterations")
     if kind == "mlp":
         options["depth"] = get("depth")
     if which == "discriminator":

@@ -18,11 +18,12 @@ _OPTIMIZER = {
 DEFAULTS = {
     "run": {"seed": 0, "precision": "float32", "steps": 0},
     "data": {"path": "", "streams": 0, "global_batch": 0},
-    "latent": {"size": 100, "prior": "normal"},
+    "latent": {"size": 100, "prior": "normal", "normalize": False},
     "generator": {**_NETWORK, "upsample": "transposed"},
     "discriminator": {
         **_NETWORK, "down": "stride", "head": "flatten", "dropout": 0.0, "dropout_channel": False, "minibatch_stddev": 0,
-        "minibatch_stddev_maps": 1, "minibatch_discrimination": 0, "minibatch_discrimination_size": 5, "minibatch_discrimination_plain": False, "spectral_norm": False},
+        "minibatch_stddev_maps": 1, "minibatch_discrimination": 0, "minibatch_discrimination_size": 5, "minibatch_discrimination_plain": False, "spectral_norm": False,
+        "spectral_norm_iterations": 1},
     "conditional": {"kind": "none", "fake_labels": "real", "generator_labels": "uniform", "classifier_weight": 1.0, "classifier_fakes": True},
     "objective": {"loss": "non_saturating", "d_loss": "sum", "d_steps": 1, "g_steps": 1, "accumulate": 1, "order": "d_first",
                   "d_batch": "separate", "pack": 1},
@@ -38,7 +39,7 @@ DEFAULTS = {
     "balance": {"mode": "off", "target": 0.75, "gain": 0.05, "bound": 10.0, "low": 0.6, "high": 0.9, "every_steps": 50},
     "replay": {"capacity": 0},
     "optimizer": {"generator": _OPTIMIZER, "discriminator": _OPTIMIZER},
-    "average": {"decay": 0.999},
+    "average": {"decay": 0.999, "half_life_kimg": 0.0, "half_life_ramp": 0.0, "start": 0},
 }
 CHOICES = {
     "run.precision": ("float32", "float64"),
