@@ -3,80 +3,72 @@
 #include <gtest/gtest.h>
 
 #include "comm/thread_ranks.hpp"
-#include "gan/instance_noise.hpp"
 #include "gan/small_game.hpp"
 
 namespace ganymede::gan {
 namespace {
 
-struct LinearDiscriminator {
-  FlatWeights weights{at::zeros({2}, at::kDouble).requires_grad_(false), at::zeros({2}, at::kDouble)};
-  at::Tensor parameters = weights.parameters.detach().requires_grad_(true);  // shares storage
-  at::Tensor logits(const at::Tensor& x) const { return x * parameters[0] + parameters[1]; }
-};
+using test::SmallGame;
+using test::SmallGameOptions;
 
 struct Averages {
   double loss = 0, probability = 0, slope = 0, intercept = 0;
 };
 
-// Trains ℓ(x) = a·x + b on N(0,1) against N(shift,1) for 2,000 steps, by the losses and the optimizer alone (the step's own players
-// have no such D); averages of the last 200. `noise`: deviation of instance noise, through its filter.
-Averages train(double shift, double lr, double noise = 0.0) {
-  LinearDiscriminator d;
-  OptimizerConfig config;
-  config.lr = lr;
-  Optimizer adam(config, d.weights);
-  const Rng rng(1);
+// Trains ℓ(x) = a·x + b on N(0,1) against N(shift,1) for 2,000 steps by the whole step; averages of the last 200. `noise`: deviation of
+// instance noise.
+Averages train(int ranks, double shift, double lr, double noise = 0.0) {
+  constexpr int steps = 2000, last = 200;
+  SmallGameOptions options;
+  options.has_intercept = true, options.psi = {0, 0};
+  options.theta = {shift}, options.scale = 1.0, options.of_generator = test::sgd(0.0);
+  options.of_discriminator.lr = lr, options.global_batch = 2000;
+  options.tricks.instance_noise.deviation = noise;
+  options.reals = [](int64_t s, int64_t place, int64_t rows) { return Rng(1).normal(Draw{Purpose::data, s}, place, rows, 1); };
   Averages mean;
-  constexpr int steps = 2000, last = 200, batch = 2000;
-  test::SmallJudge bench(batch);
-  if (noise > 0) bench.filters.push_back(make_instance_noise({noise, 0}));
-  const auto shown = [&](const at::Tensor& x, nets::Source source, int step) {
-    return bench.judge.prepare({x, {}, test::whole(batch, source), step, 0}).input.flatten();
-  };
-  for (int i = 0; i < steps; ++i) {
-    const auto real = shown(rng.normal(Draw{Purpose::data, i}, 0, batch, 1), nets::Source::d_real, i);
-    const auto fake = shown(rng.normal(Draw{Purpose::z_d, i}, 0, batch, 1) + shift, nets::Source::d_fake, i);
-    const auto loss = discriminator_real_loss(d.logits(real), Loss::non_saturating, LossScale::sum, batch) +
-                      discriminator_fake_loss(d.logits(fake), Loss::non_saturating, LossScale::sum, batch);
-    d.parameters.mutable_grad() = at::Tensor();
-    loss.backward();
-    d.weights.gradients.copy_(d.parameters.grad());
-    adam.step();
-    if (i < steps - last) continue;
-    at::NoGradGuard no_graph;
-    mean.loss += loss.item<double>() / last;
-    mean.probability += d.logits(real).sigmoid().mean().item<double>() / last;
-    mean.slope += d.parameters[0].item<double>() / last;
-    mean.intercept += d.parameters[1].item<double>() / last;
-  }
+  comm::run_thread_ranks(ranks, [&](comm::Communicator& communicator) {
+    SmallGame game(options, communicator);
+    auto sums = at::zeros({2}, at::kDouble), weights = at::zeros({2}, at::kDouble);
+    for (int i = 0; i < steps; ++i) {
+      game.run();
+      if (i < steps - last) continue;
+      sums += test::vector({game.step->totals().loss_d, game.step->totals().d_real});
+      weights += game.psi();
+    }
+    communicator.all_reduce_sum(sums, "averages", Deadline::in(std::chrono::seconds(60)));
+    if (communicator.rank() > 0) return;
+    sums /= last, weights /= last;
+    mean = {sums[0].item<double>(), sums[1].item<double>(), weights[0].item<double>(), weights[1].item<double>()};
+  });
   return mean;
 }
 
 TEST(Games, EqualDistributionsEndAtLog4) {
-  const auto mean = train(0.0, 1e-3);
-  EXPECT_NEAR(mean.loss, 1.386294, 0.01);
-  EXPECT_NEAR(mean.probability, 0.5, 0.01);
+  for (const int ranks : {1, 2}) {
+    const auto mean = train(ranks, 0.0, 1e-3);
+    EXPECT_NEAR(mean.loss, 1.386294, 0.01) << ranks;
+    EXPECT_NEAR(mean.probability, 0.5, 0.01) << ranks;
+  }
 }
 
 // ℓ*(x) = m²/2 − m·x for N(0,1) against N(m,1); the least loss is log 4 − 2·JSD.
 TEST(Games, TheOptimalDiscriminatorIsTheLogRatio) {
-  const auto mean = train(2.0, 1e-2);
-  EXPECT_NEAR(mean.slope, -2.0, 0.06);
-  EXPECT_NEAR(mean.intercept, 2.0, 0.06);
-  EXPECT_NEAR(mean.loss, 0.712633, 0.02);
+  for (const int ranks : {1, 2}) {
+    const auto mean = train(ranks, 2.0, 1e-2);
+    EXPECT_NEAR(mean.slope, -2.0, 0.06) << ranks;
+    EXPECT_NEAR(mean.intercept, 2.0, 0.06) << ranks;
+    EXPECT_NEAR(mean.loss, 0.712633, 0.02) << ranks;
+  }
 }
 
 // Noise of deviation σ on both: slope −m/(1 + σ²), intercept m²/(2(1 + σ²)).
 TEST(Games, InstanceNoiseFlattensTheOptimalDiscriminator) {
-  const auto mean = train(2.0, 1e-2, 1.0);
+  const auto mean = train(1, 2.0, 1e-2, 1.0);
   EXPECT_NEAR(mean.slope, -1.0, 0.03);
   EXPECT_NEAR(mean.intercept, 1.0, 0.03);
 }
 
 using Order = ObjectiveConfig::Order;
-using test::SmallGame;
-using test::SmallGameOptions;
 
 // Reals at 0: with wasserstein losses V = ψ·θ, which D lowers and G raises.
 SmallGameOptions bilinear(Order order) {
@@ -158,6 +150,50 @@ TEST(Games, TheGradientPenaltyHoldsALinearCriticNearSlopeOne) {
     for (int i = 0; i < 100; ++i) game.run();
     EXPECT_NEAR(game.step->totals().loss_d + game.step->totals().terms[0].second, -1.025, 1e-8);
   });
+}
+
+SmallGameOptions at_distance(double d) {
+  SmallGameOptions options;
+  options.theta = {d};
+  options.of_discriminator = options.of_generator = test::sgd(0.0);
+  options.reals = [](int64_t, int64_t, int64_t rows) { return at::zeros({rows, 1}, at::kDouble); };
+  return options;
+}
+
+double over_ranks(SmallGame& game, double own) {
+  auto sum = at::full({1}, own, at::kDouble);
+  game.communicator().all_reduce_sum(sum, "share", Deadline::in(std::chrono::seconds(60)));
+  return sum.item<double>();
+}
+
+// Reals at 0, fakes at d, and a D that is sure of both: JSD = log 2 however far they are apart, and no slope leads G home.
+TEST(Games, SeparatedSupportsLeaveNoGradientBehindAnOptimalDiscriminator) {
+  for (const double d : {0.5, 3.0}) {
+    auto options = at_distance(d);
+    options.has_intercept = true, options.psi = {-100 / d, 50};  // ±50, the boundary half way
+    options.objective.loss = Loss::minimax;
+    play(options, 1, [](SmallGame& game, int) {
+      EXPECT_NEAR(0.5 * (std::log(4.0) - over_ranks(game, game.step->totals().loss_d)), 0.693147, 1e-6);
+      EXPECT_NEAR(game.step->totals().grad_norm_g, 0, 1e-15);
+    });
+  }
+}
+
+// The same supports and a linear critic held to slope one: it sees W1 = d, up to the d/(2λ) that the penalty gives way, and so does G.
+TEST(Games, SeparatedSupportsHaveTheirDistanceForACritic) {
+  constexpr double weight = 1e4;
+  for (const double d : {0.5, 3.0}) {
+    auto options = at_distance(d);
+    options.psi = {-0.3};
+    options.objective.loss = Loss::wasserstein, options.regularizers.gradient_penalty.weight = weight;
+    options.of_discriminator = test::sgd(0.25 / weight);  // half of the Newton step
+    play(options, 60, [&](SmallGame& game, int i) {
+      const double loss = over_ranks(game, game.step->totals().loss_d);
+      if (i < 60) return;
+      EXPECT_NEAR(-loss, d * (1 + d / (2 * weight)), 1e-8);
+      EXPECT_NEAR(game.step->totals().grad_norm_g, 1 + d / (2 * weight), 1e-8);
+    });
+  }
 }
 
 // At ℓ_fake = −10 minimax has lost its gradient, the non-saturating loss has not. Here ℓ = ψθ with ψ = 1.

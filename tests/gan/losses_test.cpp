@@ -75,6 +75,14 @@ TEST(Losses, EqualBinaryCrossEntropy) {
   EXPECT_NEAR((discriminator_real_loss(at::zeros({4}), Loss::non_saturating, LossScale::sum, 4) + discriminator_fake_loss(at::zeros({4}), Loss::non_saturating, LossScale::sum, 4)).item<double>(), 1.386294, 1e-6);
 }
 
+// Section 30: what an undecided D leaves, D = ½ everywhere.
+TEST(Losses, OfAnUndecidedDiscriminatorAreLog2) {
+  const auto l = at::zeros({4}, at::kDouble);
+  const auto on_real = discriminator_real_loss(l, Loss::non_saturating, LossScale::half, 4), on_fake = discriminator_fake_loss(l, Loss::non_saturating, LossScale::half, 4);
+  EXPECT_NEAR((on_real + on_fake).item<double>(), 0.693147, 1e-6);
+  EXPECT_NEAR(generator_loss(l, Loss::non_saturating, 4).item<double>(), 0.693147, 1e-6);
+}
+
 TEST(Losses, SharesAddUpToTheMean) {
   const auto l = at::randn({10}, at::kDouble);
   const double whole = discriminator_fake_loss(l, Loss::non_saturating, LossScale::sum, 10).item<double>();

@@ -129,6 +129,9 @@ std::vector<std::pair<std::string, Change>> tricks() {
       {"minibatch discrimination, plain", [](TrainerOptions& o) { o.discriminator.minibatch_discrimination = 4, o.discriminator.minibatch_discrimination_plain = true; }},
       {"minibatch discrimination", [](TrainerOptions& o) { o.discriminator.minibatch_discrimination = 4, o.discriminator.minibatch_discrimination_size = 3; }},
       {"minibatch standard deviation, groups", [](TrainerOptions& o) { o.discriminator.minibatch_stddev = 4, o.global_batch = 52; }},
+      {"minibatch standard deviation, groups, N = 48", [](TrainerOptions& o) {
+         o.discriminator.minibatch_stddev = 4, o.global_batch = 48;  // in 7 streams: 3 ranks have 13, 14 and 21, so groups straddle
+       }},
       {"minibatch standard deviation, whole batch", [](TrainerOptions& o) { o.discriminator.minibatch_stddev = 1; }},
       {"packing 2", [](TrainerOptions& o) { o.objective.pack = 2; }},
       {"packing 3, groups", [](TrainerOptions& o) { o.objective.pack = 3, o.discriminator.minibatch_stddev = 4, o.global_batch = 60; }},

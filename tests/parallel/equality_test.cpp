@@ -108,15 +108,18 @@ TEST(Equality, SettlingOftenChangesNoBit) {
 
 // Without cross-sample layers accumulation changes nothing; with batch norm it is another function, the same for any R.
 TEST(Equality, AccumulationIsExactWithoutBatchNorm) {
-  TrainerOptions mlp;
+  TrainerOptions mlp, dcgan28;
   mlp.net = {nets::Kind::mlp, 8, 2};
   mlp.shape = {true, 0, 0, 0, 2};
-  mlp.global_batch = 50;
-  mlp.streams = 10;
-  const auto whole = weights_after(mlp, 1, 5);
-  for (const int64_t a : {2, 5}) {
-    mlp.objective.accumulate = a;
-    EXPECT_LE(difference(whole, weights_after(mlp, 1, 5)), 1e-10) << a;
+  dcgan28.generator.norm = nets::Norm::none;
+  for (auto options : {mlp, dcgan28}) {
+    options.global_batch = 50;
+    options.streams = 10;
+    const auto whole = weights_after(options, 1, 5);
+    for (const int64_t a : {2, 5}) {
+      options.objective.accumulate = a;
+      EXPECT_LE(difference(whole, weights_after(options, 1, 5)), 1e-12) << a;
+    }
   }
   TrainerOptions normed;
   const auto once = weights_after(normed, 1, 3);
@@ -124,18 +127,25 @@ TEST(Equality, AccumulationIsExactWithoutBatchNorm) {
   EXPECT_GT(difference(once, weights_after(normed, 1, 3)), 1e-6);
 }
 
+// Counters and schedules know updates, not micro-batches.
 TEST(Equality, StepsAndSamplesAreCounted) {
   TrainerOptions options;
   options.objective.d_steps = 3;
-  std::atomic<int64_t> reals{0};
-  comm::run_thread_ranks(3, [&](comm::Communicator& communicator) {
-    SmallTrainer trainer(options, communicator);
-    trainer.run(2);
-    EXPECT_EQ(trainer.adam_discriminator->steps_done(), 6);
-    EXPECT_EQ(trainer.adam_generator->steps_done(), 2);
-    reals += trainer.reals_drawn;
-  });
-  EXPECT_EQ(reals, 6 * options.global_batch);
+  options.optimizer.schedule = gan::OptimizerConfig::Schedule::exponential, options.optimizer.decay_steps = 2;
+  for (const int64_t micro_batches : {1, 4}) {
+    options.objective.accumulate = micro_batches;
+    std::atomic<int64_t> reals{0};
+    comm::run_thread_ranks(3, [&](comm::Communicator& communicator) {
+      SmallTrainer trainer(options, communicator);
+      trainer.run(2);
+      EXPECT_EQ(trainer.adam_discriminator->steps_done(), 6);
+      EXPECT_EQ(trainer.adam_generator->steps_done(), 2);
+      EXPECT_EQ(trainer.adam_discriminator->last_learning_rate(), gan::learning_rate(options.optimizer, 5));
+      EXPECT_EQ(trainer.adam_generator->last_learning_rate(), gan::learning_rate(options.optimizer, 1));
+      reals += trainer.reals_drawn;
+    });
+    EXPECT_EQ(reals, 6 * options.global_batch) << micro_batches;
+  }
 }
 
 // float32: one iteration of plain SGD; longer runs drift apart by rounding alone.

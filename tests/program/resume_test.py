@@ -69,6 +69,8 @@ class Resume(program.ProgramTest):
         """Means of weights, controllers, reference batches, singular vectors, detector windows, both phases' reals: step 5 of 12, bit for bit."""
         cases = {
             "historical": ("ring", {"regularizers__historical_averaging": 0.1, "regularizers__weight_clip": 0.1}),
+            "rates": ("ring", {"optimizer__generator__schedule": "cosine", "optimizer__generator__warmup_steps": 8,
+                               "optimizer__discriminator__schedule": "step", "optimizer__discriminator__schedule_start": 7, "optimizer__discriminator__end_lr": 1e-3}),
             "balance-lr": ("ring", {"balance__mode": "lr", "balance__every_steps": 2, "balance__gain": 0.5}),
             "balance-steps": ("ring", {"balance__mode": "steps", "balance__every_steps": 2, "balance__low": 0.1, "balance__high": 0.2}),
             "virtual": ("ring", {"generator__norm": "virtual", "discriminator__norm": "virtual"}),

@@ -75,6 +75,13 @@ class Plain(WitnessTest):
 
 
 class Variants(WitnessTest):
+    def test_a_hundred_iterations(self):
+        """Long enough that what adds up shows: the moments' corrections, the falling rate, the average."""
+        self.check("hundred", "ring", run__steps=100, run__trace=100)
+
+    def test_ten_iterations_of_singular_vectors(self):
+        self.check("spectral-ten", "ring", run__steps=10, run__trace=10, **variants.HOLDS["spectral_norm"])
+
     def test_orders_steps_and_rates(self):
         self.check_table(variants.OBJECTIVE, ("ring", "dcgan32"))
 
