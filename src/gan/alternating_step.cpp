@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "gan/pack_slots.hpp"
 #include "gan/reference_batch.hpp"
 
 namespace ganymede::gan {
@@ -83,6 +84,10 @@ Fakes AlternatingStep::make_fakes(Player player, const Share& share, const at::T
     pass.ranges.push_back(share.range(player == Player::generator ? nets::Source::g_fake : nets::Source::d_fake, m));
     pass.labels = share.micro(labels, m);
     const Autocast autocast(setup_.precision == Precision::bf16);
+    if (setup_.objective.pack_slots) {
+      fakes.micro.push_back(forward_by_slots(*generator_, input, labels, share, pass.ranges.front().source, setup_.objective.pack));
+      continue;
+    }
     fakes.micro.push_back(generator_->forward(share.micro(input, m), pass));
   }
   return fakes;

@@ -23,6 +23,7 @@ void describe(config::Fields& fields, ObjectiveConfig& c) {
   fields.choice("d_batch", c.d_batch, {{"separate", DBatch::separate}, {"joint", DBatch::joint}, {"paired", DBatch::paired}},
                 "reals and fakes in two passes through D, in one, or side by side in pairs");
   fields.integer("pack", c.pack, "samples of one source that D judges together").at_least(1).at_most(64);
+  fields.flag("pack_slots", c.pack_slots, "each slot of the packs comes from a pass of G of its own, with its own batch norm statistics");
   fields.integer("accumulate", c.accumulate, "micro-batches per update").at_least(1);
 }
 

@@ -18,6 +18,7 @@ struct ObjectiveConfig {
   enum class Order { d_first, g_first, simultaneous } order = Order::d_first;  // simultaneous: both gradients before either update
   enum class DBatch { separate, joint, paired } d_batch = DBatch::separate;    // joint: one pass over both; paired: side by side
   int64_t pack = 1;        // samples of one source that D judges together
+  bool pack_slots = false;  // each slot of the packs from a pass of G of its own (pack_slots.hpp)
   int64_t accumulate = 1;  // micro-batches per update
 };
 void describe(config::Fields& fields, ObjectiveConfig& c);

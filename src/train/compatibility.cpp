@@ -66,6 +66,7 @@ std::vector<Rule> rules_of_recipe(const RunConfig& c) {
        "objective.d_batch = \"paired\" has a loss of its own (which slot holds the real); leave objective.loss at \"non_saturating\""},
       {is.is_paired && is.matches_features, "tricks.feature_matching",
        "in pairs D has no features of the real alone; set tricks.feature_matching = 0, or objective.d_batch = \"separate\""},
+      {o.pack_slots && !is.is_packed, "objective.pack_slots", "objective.pack_slots parts the members of packs, and there are none; set objective.pack, or pack_slots = false"},
       {is.is_packed && c.conditional.kind == ConditionalKind::projection, "objective.pack",
        "a pack has several classes, and conditional.kind = \"projection\" takes one; use \"planes\", or pack = 1"},
       {is.is_packed && c.conditional.kind == ConditionalKind::classifier, "objective.pack",

@@ -134,6 +134,7 @@ std::vector<std::pair<std::string, Change>> tricks() {
        }},
       {"minibatch standard deviation, whole batch", [](TrainerOptions& o) { o.discriminator.minibatch_stddev = 1; }},
       {"packing 2", [](TrainerOptions& o) { o.objective.pack = 2; }},
+      {"packing 2, slots", [](TrainerOptions& o) { o.objective.pack = 2, o.objective.pack_slots = true; }},
       {"packing 3, groups", [](TrainerOptions& o) { o.objective.pack = 3, o.discriminator.minibatch_stddev = 4, o.global_batch = 60; }},
       {"fewer packs than ranks, penalties", [](TrainerOptions& o) {
          o.objective.pack = 12, o.global_batch = 24, o.regularizers.r1.weight = 1, o.regularizers.gradient_penalty.weight = 1, o.regularizers.dragan.weight = 1;

@@ -22,6 +22,7 @@ MISUSES = [
     ("pairs and relativistic", "ring", {"objective__d_batch": "paired", "objective__loss": "relativistic"}, ["objective.loss", "paired"]),
     ("pairs and features", "ring", {"objective__d_batch": "paired", "tricks__feature_matching": 0.1}, ["feature_matching", "pairs"]),
     ("pairs of an odd batch", "ring", {"objective__d_batch": "paired", "data__global_batch": 49}, ["global_batch", "odd"]),
+    ("slots without packs", "ring", {"objective__pack_slots": True}, ["pack_slots", "objective.pack"]),
     ("projection and packs", "ring", {"conditional__kind": "projection", "objective__pack": 2}, ["objective.pack", "projection"]),
     ("projection and pairs", "ring", {"conditional__kind": "projection", "objective__d_batch": "paired"}, ["d_batch", "projection"]),
     ("classifier and packs", "ring", {"conditional__kind": "classifier", "objective__pack": 2}, ["objective.pack", "classifier"]),

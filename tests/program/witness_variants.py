@@ -75,6 +75,7 @@ TRICKS = {
     "discrimination": {"discriminator__minibatch_discrimination": 4, "discriminator__minibatch_discrimination_size": 3},
     "discrimination-plain": {"discriminator__minibatch_discrimination": 4, "discriminator__minibatch_discrimination_plain": True},
     "pack": {"objective__pack": 2, "regularizers__r1": 1.0},
+    "pack-slots": {"objective__pack": 2, "objective__pack_slots": True, "generator__norm": "batch"},
     "pack-3": {"objective__pack": 3, "discriminator__minibatch_stddev": 4, "regularizers__gradient_penalty": 1.0},
     "paired": {"objective__d_batch": "paired"},
     "paired-r1": {"objective__d_batch": "paired", "regularizers__r1": 1.0, "tricks__instance_noise": 0.1},
@@ -126,13 +127,13 @@ WITH_BATCH_NORM = {
 # Pictures have channels and pixels, whose order matters to draws, planes, packs and statistics.
 ON_PICTURES = {name: TRICKS[name] for name in (
     "noise", "features", "features-sum", "historical", "frozen", "all-penalties", "lazy-r1", "dropout", "dropout-joint", "stddev", "stddev-all", "discrimination",
-    "pack-3", "paired-r1", "equalized", "activations", "virtual", "pixel-norm", "planes", "planes-pack", "planes-paired", "projection", "projection-spectral",
+    "pack-3", "pack-slots", "paired-r1", "equalized", "activations", "virtual", "pixel-norm", "planes", "planes-pack", "planes-paired", "projection", "projection-spectral",
     "classifier", "balanced-classes")}
 
 # Statistics that lie on two ranks or more.
 OVER_RANKS = {
     "relativistic": {"objective__loss": "relativistic", **COARSE},
-    **{name: TRICKS[name] for name in ("features", "stddev", "stddev-all", "discrimination", "pack-3", "paired", "dragan", "virtual", "dropout", "flip", "historical",
+    **{name: TRICKS[name] for name in ("features", "stddev", "stddev-all", "discrimination", "pack-3", "pack-slots", "paired", "dragan", "virtual", "dropout", "flip", "historical",
                                        "balance-lr", "planes", "micro-relativistic")},
 }
 

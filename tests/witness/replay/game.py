@@ -32,7 +32,26 @@ class Game:
         """G's samples for the places `rows` (None: all), in training mode, with their graph."""
         total, labels = len(z), None if labels is None else of_rows(labels, rows)
         z = self.latent_input(of_rows(z, rows), labels)
+        if self.get("objective.pack_slots"):
+            return self.fakes_by_slots(z, labels, source, step)
         return self.generator.forward(z, Pass(self.draws, step, [RowRange(source, len(z), total, rows)], labels))[0]
+
+    def fakes_by_slots(self, z, labels, source, step):
+        """Section 21: slot j (g mod m = j) is a forward of its own; the buffers take one update, with the slots' average."""
+        slots, made = self.get("objective.pack"), []
+        buffers = list(self.generator.layers.buffers())
+        before, after = [buffer.clone() for buffer in buffers], [torch.zeros_like(buffer) for buffer in buffers]
+        for slot in range(slots):
+            for buffer, first in zip(buffers, before):
+                buffer.data.copy_(first)               # behind the back of autograd, which has kept running statistics that it does not read
+            rows = torch.arange(slot, len(z), slots)
+            part = Pass(self.draws, step, [RowRange(source, len(rows), len(z), rows)], None if labels is None else labels[rows])
+            made.append(self.generator.forward(z[rows], part)[0])
+            for total, buffer in zip(after, buffers):
+                total += buffer
+        for buffer, total in zip(buffers, after):
+            buffer.data.copy_(total / slots if buffer.is_floating_point() else buffer)
+        return torch.stack(made, 1).flatten(0, 1)
 
     def latent_input(self, z, labels):
         """Section 15: [z, onehot(y)]."""

@@ -26,7 +26,7 @@ DEFAULTS = {
         "spectral_norm_iterations": 1},
     "conditional": {"kind": "none", "fake_labels": "real", "generator_labels": "uniform", "classifier_weight": 1.0, "classifier_fakes": True},
     "objective": {"loss": "non_saturating", "d_loss": "sum", "d_steps": 1, "g_steps": 1, "accumulate": 1, "order": "d_first",
-                  "d_batch": "separate", "pack": 1},
+                  "d_batch": "separate", "pack": 1, "pack_slots": False},
     "regularizers": {
         "gradient_penalty": 0.0, "gradient_penalty_sides": "two", "gradient_penalty_target": 1.0, "gradient_penalty_every": 1, "r1": 0.0, "r1_every": 1,
         "dragan": 0.0, "drift": 0.0, "weight_clip": 0.0, "historical_averaging": 0.0, "historical_window": 0.0, "historical_which": "both"},
