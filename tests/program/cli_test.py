@@ -49,7 +49,7 @@ class CommandLine(program.ProgramTest):
     def test_config_show_prints_the_whole_recipe(self):
         recipe = self.recipe("ring")
         shown = tomllib.loads(program.must(program.ganymede("config", "show", recipe, "--set", "latent.size=12", "--set", "run.name=plain-word")).out)
-        self.assertEqual(shown["latent"], {"size": 12, "prior": "normal"})
+        self.assertEqual(shown["latent"], {"size": 12, "prior": "normal", "normalize": False})
         self.assertEqual(shown["run"]["name"], "plain-word")
         self.assertEqual(shown["optimizer"]["generator"]["beta1"], 0.5)
         self.assertEqual(shown["optimizer"]["generator"]["lr"], 2e-4)
