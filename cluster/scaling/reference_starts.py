@@ -5,16 +5,16 @@ import math
 
 from torch import nn
 
-import reference_nets as nets
+import reference_layers as blocks
 
 
 def _weight_start(module, convolutional):
     """Of a module's weight and bias: ("normal", mean, std), ("uniform", low, high) or ("constant", value)."""
-    if isinstance(module, nets.ConditionalBatchNorm):
+    if isinstance(module, blocks.ConditionalBatchNorm):
         return ("constant", 1.0), ("constant", 0.0)
-    if isinstance(module, nets.MinibatchDiscrimination):
+    if isinstance(module, blocks.MinibatchDiscrimination):
         return ("normal", 0.0, 1.0 if module.plain else 0.05), ("constant", -1.0)
-    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nets.VirtualBatchNorm)):
+    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, blocks.VirtualBatchNorm)):
         return ("normal", 1.0, 0.02), ("constant", 0.0)
     if isinstance(module, nn.Embedding):
         bound = math.sqrt(6 / (module.num_embeddings + module.embedding_dim))

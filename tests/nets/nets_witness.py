@@ -19,6 +19,7 @@ import torch
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "cluster" / "scaling"), str(ROOT / "tests" / "witness")]
 import philox  # noqa: E402
+import reference_layers as blocks  # noqa: E402
 import reference_nets as nets  # noqa: E402
 import reference_starts as starts  # noqa: E402
 
@@ -92,7 +93,7 @@ def masks_of(network, parts, x):
     """What each Dropout keeps, by its number: drawn by place, in the order of a sample on disk."""
     shapes, hooks = {}, []
     for number, module in enumerate(network.layers):
-        if isinstance(module, nets.Dropout):
+        if isinstance(module, blocks.Dropout):
             hooks.append(module.register_forward_hook(lambda module, inputs, output, number=number: shapes.update({number: inputs[0].shape})))
     with torch.no_grad():
         copy.deepcopy(network)(x, torch.zeros(len(x), dtype=torch.long), parts)   # its buffers must not move
@@ -139,7 +140,7 @@ class Nets(unittest.TestCase):
         for name, value in state.items():
             self.assertLess(apart(group["initial"][name][()], value), 1e-11, name)
         x = torch.from_numpy(group["input"][()]).requires_grad_()
-        if any(isinstance(module, nets.VirtualBatchNorm) for module in network.layers):
+        if any(isinstance(module, blocks.VirtualBatchNorm) for module in network.layers):
             network.reference = x.detach()[:REFERENCE_ROWS] * 0.7 + 0.1
         masks = masks_of(network, parts, x.detach())
         network(x * 1, labels, parts, masks)

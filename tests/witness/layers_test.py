@@ -8,6 +8,7 @@ from torch import nn
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "cluster" / "scaling")]
+import reference_layers as blocks  # noqa: E402
 import reference_nets as nets  # noqa: E402
 from replay import draws as sources  # noqa: E402
 from replay import networks  # noqa: E402
@@ -27,37 +28,37 @@ def one_pass(*counts, labels=None):
 class Layers(unittest.TestCase):
     def test_minibatch_stddev(self):
         x = tensor(0, 0, 0, 0, 1, 2, 3, 4, 100, 200, 300, 400)[:, None, None, None]
-        layer = nets.MinibatchStddev(4, 1)
+        layer = blocks.MinibatchStddev(4, 1)
         layer.parts = [12]
         found = layer(x)
         self.assertEqual(tuple(found.shape), (12, 2, 1, 1))
         for group, expected in enumerate((1e-4, 1.118034, 111.803399)):
             self.assertTrue(torch.allclose(found[4 * group:4 * group + 4, 1], tensor(expected), rtol=1e-6))
-        layer = nets.MinibatchStddev(1, 1)                  # the whole batch
+        layer = blocks.MinibatchStddev(1, 1)                  # the whole batch
         layer.parts = [12]
         self.assertTrue(torch.allclose(layer(x)[:, 1].flatten(), torch.sqrt(x.var(correction=0) + 1e-8)))
 
     def test_minibatch_stddev_never_mixes_reals_and_fakes(self):
-        layer = nets.MinibatchStddev(1, 1)
+        layer = blocks.MinibatchStddev(1, 1)
         layer.parts = [2, 2]
         self.assertTrue(torch.allclose(layer(tensor(0, 0, 1, 3)[:, None])[:, 1], tensor(1e-4, 1e-4, 1, 1), rtol=1e-6))
 
     def test_maps_are_parts_of_the_channels(self):
         x = torch.stack([torch.zeros(4, 3, 3), tensor(0, 0, 2, 4).reshape(4, 1, 1).expand(4, 3, 3)]).double()
-        layer = nets.MinibatchStddev(2, 2)
+        layer = blocks.MinibatchStddev(2, 2)
         layer.parts = [2]
         found = layer(x)[0, 4:, 0, 0]
         self.assertTrue(torch.allclose(found, tensor(1e-4, 1.5), rtol=1e-6))
 
     def test_minibatch_discrimination(self):
-        layer = nets.MinibatchDiscrimination(1, 1, 1).double()       # weight of unit length: T = 1
+        layer = blocks.MinibatchDiscrimination(1, 1, 1).double()       # weight of unit length: T = 1
         nn.init.ones_(layer.weight)
         nn.init.zeros_(layer.bias)
         layer.parts = [3]
         self.assertTrue(torch.allclose(layer(tensor(0, 1, 3)[:, None])[:, 1], tensor(0.417667, 0.503215, 0.185122), atol=1e-6))
         layer.parts = [5]
         self.assertEqual(layer(torch.ones(5, 1, dtype=torch.float64))[:, 1].tolist(), [4] * 5)
-        layer = nets.MinibatchDiscrimination(3, 2, 4).double()
+        layer = blocks.MinibatchDiscrimination(3, 2, 4).double()
         nn.init.normal_(layer.weight)
         nn.init.constant_(layer.bias, -1.0)
         layer.parts = [3, 2]
@@ -71,8 +72,8 @@ class Layers(unittest.TestCase):
 
     def test_layers_that_mix_have_the_right_slopes(self):
         torch.manual_seed(3)
-        for layer, x, parts in ((nets.MinibatchDiscrimination(3, 2, 2), torch.randn(4, 3), [4]), (nets.MinibatchStddev(2, 1), torch.randn(4, 2, 2, 2), [4]),
-                                (nets.VirtualBatchNorm(2), torch.randn(5, 2, 2, 2), [2, 3]), (nets.PixelNorm(), torch.randn(4, 3, 2, 2), None)):
+        for layer, x, parts in ((blocks.MinibatchDiscrimination(3, 2, 2), torch.randn(4, 3), [4]), (blocks.MinibatchStddev(2, 1), torch.randn(4, 2, 2, 2), [4]),
+                                (blocks.VirtualBatchNorm(2), torch.randn(5, 2, 2, 2), [2, 3]), (blocks.PixelNorm(), torch.randn(4, 3, 2, 2), None)):
             layer = layer.double()
             for parameter in layer.parameters():
                 nn.init.normal_(parameter)
@@ -82,7 +83,7 @@ class Layers(unittest.TestCase):
 
     def test_virtual_batch_norm(self):
         """Reference {0, 2}, x = 6: mean 2.666667, variance 6.222222, y = 1.336305; the reference itself has mean 1 and variance 1."""
-        layer = nets.VirtualBatchNorm(1).double()
+        layer = blocks.VirtualBatchNorm(1).double()
         layer.parts = [1, 2]
         y = layer(tensor(6, 0, 2)[:, None])[:, 0]
         self.assertAlmostEqual(y[0].item(), 1.336305, places=5)
@@ -91,7 +92,7 @@ class Layers(unittest.TestCase):
         self.assertEqual(layer(tensor(-7, 6, 100, 0, 2)[:, None])[1, 0].item(), y[0].item())
 
     def test_pixel_norm(self):
-        y = nets.PixelNorm()(tensor([3, 4], [0, 0], [30, 40]))
+        y = blocks.PixelNorm()(tensor([3, 4], [0, 0], [30, 40]))
         self.assertTrue(torch.allclose(y, tensor([0.848528, 1.131371], [0, 0], [0.848528, 1.131371]), atol=1e-6))
 
     def test_equalized_weights(self):
@@ -100,14 +101,14 @@ class Layers(unittest.TestCase):
             plain, x = type(module).forward, torch.randn(1, 512, *(() if isinstance(module, nn.Linear) else (4, 4)))
             first, bias = module.weight.detach().clone(), module.bias.detach().reshape(-1, *[1] * (x.dim() - 2))
             expected = (plain(module, x) - bias) * scale
-            layer = nets._equalized(module, gain)
+            layer = blocks.equalized(module, gain)
             self.assertAlmostEqual(layer.weight_scale, scale, places=7)
             self.assertTrue(torch.equal(layer.weight, first))
             self.assertTrue(torch.allclose(layer(x) - bias, expected, atol=1e-5))
 
     def test_projection(self):
         """h = (1,2), w = (1,-1), b = 0, e_1 = (3,1): 4; its slope in e_1 is h."""
-        head = nets.ProjectionHead(2, 3).double()
+        head = blocks.ProjectionHead(2, 3).double()
         nn.init.zeros_(head.embedding.weight)
         nn.init.zeros_(head.bias)
         head.weight.data, head.embedding.weight.data[1] = tensor([1, -1]), tensor(3, 1)
@@ -118,7 +119,7 @@ class Layers(unittest.TestCase):
 
     def test_conditional_batch_norm_of_equal_classes_is_batch_norm(self):
         torch.manual_seed(4)
-        plain, layer, x = nn.BatchNorm2d(3).double(), nets.ConditionalBatchNorm(3, 2).double(), torch.randn(5, 3, 2, 2, dtype=torch.float64)
+        plain, layer, x = nn.BatchNorm2d(3).double(), blocks.ConditionalBatchNorm(3, 2).double(), torch.randn(5, 3, 2, 2, dtype=torch.float64)
         layer.labels = torch.tensor([0, 1, 1, 0, 1])
         self.assertTrue(torch.allclose(layer(x), plain(x)))
         layer.weight.data[1], layer.bias.data[1] = 2.0, 1.0
@@ -128,7 +129,7 @@ class Layers(unittest.TestCase):
         self.assertTrue(torch.allclose(layer.running_var, plain.running_var * 0.9 + 0.1 * x.var((0, 2, 3)), atol=0.05))
 
     def test_dropout_scales_what_it_keeps(self):
-        layer = nets.Dropout(0.5, False)
+        layer = blocks.Dropout(0.5, False)
         layer.mask = one_pass(100, 100).kept(3, (500,), 0.5, False)
         y = layer(torch.ones(200, 500, dtype=torch.float64))
         self.assertEqual(set(y.flatten().tolist()), {0.0, 2.0})

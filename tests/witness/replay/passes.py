@@ -1,7 +1,7 @@
 """One pass through a network, with what its layers must know of the rows beside their values."""
 import dataclasses
 
-import reference_nets as nets
+import reference_layers as blocks
 import torch
 
 from .draws import Draws, of_rows
@@ -50,9 +50,9 @@ class Runner:
         for number, layer in enumerate(self.layers):
             if capture == "penultimate" and number == len(self.layers) - 1:
                 captured = x[:live]
-            if isinstance(layer, nets._WithPass):
+            if isinstance(layer, blocks.WithPass):
                 layer.labels, layer.parts = labels, parts
-            if isinstance(layer, nets.Dropout):
+            if isinstance(layer, blocks.Dropout):
                 layer.mask = pass_.kept(number, x.shape[1:], layer.p, layer.channel)
             x = layer(x)
             if capture == number:
