@@ -1,6 +1,6 @@
 // Which parts of the data the generator reaches, and whether it leaves some that it had reached. The data space is parted once, by
-// nearest centre: the centres of a mixture, a classifier's classes, or centroids of held-out reals. p_j, q_j are the shares of reals and fakes in part j;
-// j is covered when q_j ≥ p_j/4.
+// nearest centre: the centres of a mixture, a classifier's classes, or centroids of held-out reals. p_j, q_j are the shares of reals and
+// fakes in part j; j is covered when q_j ≥ p_j/4.
 //   lost       Σ p_j over uncovered j
 //   turnover   ½Σ|q_j(now) − q_j(last check)|, beside the same between two sets of reals, which is its floor
 //   forgotten  Σ p_j over j covered at one of the last 20 checks and not now

@@ -79,15 +79,16 @@ Fakes AlternatingStep::make_fakes(Player player, const Share& share, const at::T
   Fakes fakes{{}, z, labels};
   const at::AutoGradMode graph(with_graph);
   const auto input = classes_.join(z, labels);
+  const auto source = player == Player::generator ? nets::Source::g_fake : nets::Source::d_fake;
+  const Autocast autocast(setup_.precision == Precision::bf16);
+  if (setup_.objective.pack_slots) {  // and so no micro-batches, which packs would cross
+    fakes.micro.push_back(forward_by_slots(*generator_, input, labels, share, source, setup_.objective.pack));
+    return fakes;
+  }
   for (size_t m = 0; m < share.micro_count(); ++m) {
     nets::Pass pass;
-    pass.ranges.push_back(share.range(player == Player::generator ? nets::Source::g_fake : nets::Source::d_fake, m));
+    pass.ranges.push_back(share.range(source, m));
     pass.labels = share.micro(labels, m);
-    const Autocast autocast(setup_.precision == Precision::bf16);
-    if (setup_.objective.pack_slots) {
-      fakes.micro.push_back(forward_by_slots(*generator_, input, labels, share, pass.ranges.front().source, setup_.objective.pack));
-      continue;
-    }
     fakes.micro.push_back(generator_->forward(share.micro(input, m), pass));
   }
   return fakes;

@@ -50,14 +50,13 @@ Monitor::Monitor(Session& session, comm::Communicator& communicator) : session_(
   const auto& c = session.config();
   samples_ = c.monitor.samples;
   evaluate::check_sample_counts(samples_, data::held_out_count(session.dataset(), c.data));
-  const bool is_paired = c.objective.d_batch == gan::ObjectiveConfig::DBatch::paired;
-  joined_ = is_paired ? 1 : c.objective.pack;
+  is_paired_ = c.objective.d_batch == gan::ObjectiveConfig::DBatch::paired;
+  joined_ = is_paired_ ? 1 : c.objective.pack;
   const int64_t packs = samples_ / joined_, rank = communicator.rank(), ranks = communicator.size();
   first_ = packs * rank / ranks * joined_, own_ = packs * (rank + 1) / ranks * joined_ - first_;
-  if (!is_paired) penultimate_ = gan::layer_before_last(session.network(gan::Player::discriminator));
-  is_paired_ = is_paired;
+  if (!is_paired_) penultimate_ = gan::layer_before_last(session.network(gan::Player::discriminator));
   const auto& r = c.regularizers;
-  wants_slopes_ = (r.gradient_penalty.weight > 0 || r.r1.weight > 0 || r.dragan.weight > 0 || r.weight_clip.bound > 0 || c.discriminator.spectral_norm);
+  wants_slopes_ = r.gradient_penalty.weight > 0 || r.r1.weight > 0 || r.dragan.weight > 0 || r.weight_clip.bound > 0 || c.discriminator.spectral_norm;
 
   if (!c.monitor.classifier.empty()) {
     const auto& manifest = session.manifest();
