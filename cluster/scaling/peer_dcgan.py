@@ -102,20 +102,27 @@ class Step:
         self.scale = 0.5 if options.d_loss == "half" else 1.0
         self.steps = 0
 
+    def autocast(self):
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16")
+
     def latents(self):
         return torch.randn(self.options.batch, self.options.latent)
+
+    def judged(self, samples):
+        with self.autocast():
+            return self.discriminator(samples).float()
 
     def discriminator_phase(self):
         real, reuse = self.samples.next(), self.options.reuse_fakes
         of_real, of_fake, _ = LOSSES[self.options.loss]
-        with torch.set_grad_enabled(reuse):
+        with torch.set_grad_enabled(reuse), self.autocast():
             fake = self.generator(self.latents())
         if self.options.d_batch == "joint":
-            on_real, on_fake = self.discriminator(torch.cat([real, fake.detach()])).split(len(real))
+            on_real, on_fake = self.judged(torch.cat([real, fake.detach()])).split(len(real))
             (of_real(on_real) + of_fake(on_fake)).mul(self.scale).backward()
         else:
-            of_real(self.discriminator(real)).mul(self.scale).backward()
-            of_fake(self.discriminator(fake.detach())).mul(self.scale).backward()
+            of_real(self.judged(real)).mul(self.scale).backward()
+            of_fake(self.judged(fake.detach())).mul(self.scale).backward()
         if self.options.gradient_penalty > 0:
             self.gradient_penalty(real, fake.detach()).backward()
         self.discriminator_optimizer.step()
@@ -131,8 +138,9 @@ class Step:
     def generator_phase(self, fake):
         for parameter in self.locked:
             parameter.requires_grad_(False)
-        logits = self.discriminator(self.generator(self.latents()) if fake is None else fake)
-        LOSSES[self.options.loss][2](logits).backward()
+        with self.autocast():
+            logits = self.discriminator(self.generator(self.latents()) if fake is None else fake)
+        LOSSES[self.options.loss][2](logits.float()).backward()
         self.generator_optimizer.step()
         self.generator_optimizer.zero_grad()
         for parameter in self.locked:
@@ -158,8 +166,8 @@ def percentile(values, share):
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def make_parser(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", choices=("dcgan", "mlp"), default="dcgan")
     parser.add_argument("--data", required=True)
     parser.add_argument("--shape", type=int, nargs="+", required=True, help="of one sample: H W C, or F")
@@ -179,26 +187,41 @@ def main():
     parser.add_argument("--memory-format", choices=("channels_last", "contiguous"), default="channels_last")
     parser.add_argument("--optimizer", choices=("class", "function"), default="class",
                         help="class: torch.optim.Adam(fused=True); function: what it calls, which starts sooner")
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32", help="bf16: autocast around each forward")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--warmup", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=30)
-    options = parser.parse_args()
+    return parser
 
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    memory_format = torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
-    step = Step(options, Samples(options.data, options.shape, options.batch, memory_format))
+
+def time_steps(step, options):
+    """Each measured iteration's time in ms, and when since the process' start the very first one had ended, in s."""
     times, first = [], None
     for _ in range(options.warmup + options.iterations):
         begin = time.perf_counter()
         step.run()
         times.append(1000 * (time.perf_counter() - begin))
         first = first or seconds_since_start()
-    times = times[options.warmup:]
+    return times[options.warmup:], first
+
+
+def print_result(times, first, options):
     print(json.dumps({
         "step_ms": {"median": percentile(times, 0.5), "p10": percentile(times, 0.1), "p90": percentile(times, 0.9), "samples": times},
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "start_to_first_step_s": first,
         "threads": options.threads, "memory_format": options.memory_format, "versions": {"torch": torch.__version__}}))
+
+
+def memory_format(options):
+    return torch.channels_last if options.memory_format == "channels_last" else torch.contiguous_format
+
+
+def main():
+    options = make_parser(__doc__).parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    step = Step(options, Samples(options.data, options.shape, options.batch, memory_format(options)))
+    print_result(*time_steps(step, options), options)
 
 
 if __name__ == "__main__":

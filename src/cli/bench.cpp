@@ -47,16 +47,18 @@ void print_json(const bench::StepBenchResult& r, int ranks, const std::vector<st
 }
 
 int step(const Options& options, const Program& program) {
-  return with_ranks([&](comm::Communicator& communicator) {
-    storage::Hdf5Thread hdf5;
+  return with_ranks([&](comm::Communicator& processes) {
     train::RunConfig config;
-    train::agree(communicator, "reading the recipe", [&] {
+    train::agree(processes, "reading the recipe", [&] {
       config = train::read_config(train::load_source(options.recipe, options.sets));
       config.data.path = train::resolve_data_path(config.data.path, std::filesystem::path(options.recipe).parent_path()).string();
     });
-    const auto result = bench::bench_step(config, options.step, communicator, hdf5);
-    if (communicator.rank() == 0) options.json ? print_json(result, communicator.size(), program.argv) : print_table(result, communicator.size());
-    return 0;
+    return with_virtual_ranks(processes, config.parallel.virtual_ranks, [&](comm::Communicator& communicator) {
+      storage::Hdf5Thread hdf5;
+      const auto result = bench::bench_step(config, options.step, communicator, hdf5);
+      if (communicator.rank() == 0) options.json ? print_json(result, communicator.size(), program.argv) : print_table(result, communicator.size());
+      return 0;
+    });
   });
 }
 

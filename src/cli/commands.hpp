@@ -30,6 +30,10 @@ void add_bench(CLI::App& app, Program& program);
 /// Ranks meet, threads and log are set up, `body` runs, ranks part. A failure here is told to all other ranks before it leaves.
 int with_ranks(const std::function<int(comm::Communicator&)>& body);
 
+/// Runs `body` for each of the virtual ranks that this process holds, or, if there are none asked for (0), once for the process itself;
+/// its answer on the first of them.
+int with_virtual_ranks(comm::Communicator& processes, int64_t virtual_ranks, const std::function<int(comm::Communicator&)>& body);
+
 /// True on the one process that speaks, where a launcher started a subcommand that needs no ranks.
 bool is_first_process();
 

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "report/run_reporter.hpp"
+#include "train/agreement.hpp"
 #include "train/stop_signals.hpp"
 #include "train/trainer.hpp"
 
@@ -19,29 +20,35 @@ struct Options {
   int ranks = 0;
 };
 
+int train_rank(const train::TrainRequest& request, comm::Communicator& communicator) {
+  storage::Hdf5Thread hdf5;
+  train::Trainer trainer(request, communicator, hdf5);
+  std::unique_ptr<report::RunReporter> reporter;
+  std::vector<train::Observer*> observers;
+  if (communicator.rank() == 0) {
+    reporter = std::make_unique<report::RunReporter>();
+    observers.push_back(reporter.get());
+  }
+  const auto outcome = trainer.run(observers);
+  communicator.barrier("end of training", Deadline::in(std::chrono::seconds(60)));
+  if (communicator.rank() == 0) {
+    if (outcome == train::Outcome::stopped)
+      log::info("stopped on request after a checkpoint; go on with `ganymede train --resume {}`", trainer.run_folder().string());
+    if (outcome == train::Outcome::collapsed)
+      log::warning("stopped by monitor.action = \"stop\": the generator has lost modes; the checkpoint of {} can be looked at with `sample` and `eval`",
+                   trainer.run_folder().string());
+    std::printf("run: %s\n", trainer.run_folder().c_str());
+    std::fflush(stdout);
+  }
+  return outcome == train::Outcome::finished ? 0 : static_cast<int>(Fault::stopped_early);
+}
+
 int train_here(const train::TrainRequest& request) {
   train::catch_stop_signals();  // first of all: one that comes while the ranks meet must not be lost
-  return with_ranks([&](comm::Communicator& communicator) {
-    storage::Hdf5Thread hdf5;
-    train::Trainer trainer(request, communicator, hdf5);
-    std::unique_ptr<report::RunReporter> reporter;
-    std::vector<train::Observer*> observers;
-    if (communicator.rank() == 0) {
-      reporter = std::make_unique<report::RunReporter>();
-      observers.push_back(reporter.get());
-    }
-    const auto outcome = trainer.run(observers);
-    communicator.barrier("end of training", Deadline::in(std::chrono::seconds(60)));
-    if (communicator.rank() == 0) {
-      if (outcome == train::Outcome::stopped)
-        log::info("stopped on request after a checkpoint; go on with `ganymede train --resume {}`", trainer.run_folder().string());
-      if (outcome == train::Outcome::collapsed)
-        log::warning("stopped by monitor.action = \"stop\": the generator has lost modes; the checkpoint of {} can be looked at with `sample` and `eval`",
-                     trainer.run_folder().string());
-      std::printf("run: %s\n", trainer.run_folder().c_str());
-      std::fflush(stdout);
-    }
-    return outcome == train::Outcome::finished ? 0 : static_cast<int>(Fault::stopped_early);
+  return with_ranks([&](comm::Communicator& processes) {
+    int64_t virtual_ranks = 0;
+    train::agree(processes, "reading the recipe", [&] { virtual_ranks = train::virtual_ranks(request); });
+    return with_virtual_ranks(processes, virtual_ranks, [&](comm::Communicator& communicator) { return train_rank(request, communicator); });
   });
 }
 

@@ -3,6 +3,7 @@
 #include "cli/commands.hpp"
 #include "comm/connect.hpp"
 #include "comm/topology.hpp"
+#include "comm/virtual_ranks.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 
@@ -30,6 +31,16 @@ int with_ranks(const std::function<int(comm::Communicator&)>& body) {
     communicator->relay_failure(Error(Fault::bug, "{}", error.what()));
     throw;
   }
+}
+
+int with_virtual_ranks(comm::Communicator& processes, int64_t virtual_ranks, const std::function<int(comm::Communicator&)>& body) {
+  if (virtual_ranks == 0) return body(processes);
+  int code = 0;
+  comm::run_virtual_ranks(processes, static_cast<int>(virtual_ranks), [&](comm::Communicator& communicator) {
+    const int own = body(communicator);
+    if (communicator.leads_process()) code = own;
+  });
+  return code;
 }
 
 bool is_first_process() { return comm::launcher_facts().rank == 0; }

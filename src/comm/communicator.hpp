@@ -1,7 +1,7 @@
 // How ranks talk: one interface over a single process (solo), threads of one process (for tests) and MPI processes.
 //
 // All calls are collective over the communicator, made by the main thread, in the same order on every rank (per channel);
-// the work is done by the communication thread. Results are bitwise equal on all ranks, because sums are taken in rank order.
+// the work is done by the communication thread. Results are bitwise equal on all ranks, because sums are taken in a fixed tree (sums.hpp).
 // Tensors are contiguous and on the CPU. Each operation has a name and a deadline; a peer's failure, a mismatch or a passed
 // deadline throws Error with the first failure's own message and code.
 #pragma once
@@ -60,6 +60,8 @@ class Communicator {
   virtual int size() const = 0;
   /// Host name of each rank.
   virtual const std::vector<std::string>& hosts() const = 0;
+  /// Whether it is the first rank of its process, which speaks for the process (its log, its signals).
+  virtual bool leads_process() const { return true; }
   /// "solo", "threads" or "mpi".
   virtual std::string backend() const = 0;
 

@@ -96,7 +96,7 @@ Work EngineCommunicator::all_reduce_sum_async(at::Tensor tensor, const std::stri
   operation->when_complete([tensor, parts, ranks = size(), own = rank(), bytes] {
     std::vector<const std::byte*> sources(ranks);
     for (int r = 0; r < ranks; ++r) sources[r] = r == own ? bytes_of(tensor).data() : bytes_of(parts).data() + r * bytes;
-    sum_in_rank_order(tensor.scalar_type(), bytes_of(tensor).data(), sources, tensor.numel());
+    sum_in_tree(tensor.scalar_type(), bytes_of(tensor).data(), sources, tensor.numel());
   });
   return submit(std::move(operation));
 }

@@ -73,7 +73,7 @@ bool PieceSum::step_whole() {
     const auto out = piece(group_->own, summed_);
     std::vector<const std::byte*> parts(group_->size());
     for (int r = 0; r < group_->size(); ++r) parts[r] = r == group_->own ? out.data() : scratch(r, summed_);
-    sum_in_rank_order(tensor_.scalar_type(), out.data(), parts, static_cast<int64_t>(out.size()) / tensor_.element_size());
+    sum_in_tree(tensor_.scalar_type(), out.data(), parts, static_cast<int64_t>(out.size()) / tensor_.element_size());
     ++summed_;
     moved = true;
   }

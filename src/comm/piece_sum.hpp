@@ -1,5 +1,5 @@
 // A large sum over ranks in pieces of at most 256 KiB. Piece p belongs to rank p modulo size: all send their part of it to the
-// owner, who adds them in rank order, rounds once and sends the result to all. Several pieces are under way at a time, so the
+// owner, who adds them in a fixed order, rounds once and sends the result to all. Several pieces are under way at a time, so the
 // network, the sums and the return of results overlap, and a statistic never waits behind more than a few pieces.
 #pragma once
 #include <ATen/core/Tensor.h>

@@ -16,7 +16,8 @@
 namespace ganymede::comm {
 namespace {
 
-constexpr int64_t block_elements = 1024;  // the running sum of a block stays in the first-level cache
+constexpr int64_t block_elements = 512;  // the running sums of a block stay in the first two levels of cache
+constexpr int most_levels = 13;
 
 struct Plain {
   template <typename T>
@@ -39,19 +40,34 @@ struct Bfloat16 {
   }
 };
 
+template <typename Stored, typename Form, typename Sum>
+[[gnu::always_inline]] inline void load_block(const std::byte* source, int64_t begin, int64_t n, Sum* to) {
+  const auto* from = reinterpret_cast<const Stored*>(source) + begin;
+  for (int64_t i = 0; i < n; ++i) to[i] = Form::load(from[i]);
+}
+
+// Sums of 2^level neighbours wait in levels[level] for their like, as the digits of a binary counter.
 template <typename Stored, typename Sum, typename Form>
 [[gnu::always_inline]] inline void sum_blocks(std::byte* out, const std::byte* const* sources, int64_t ranks, int64_t elements) {
-  Sum sums[block_elements];
+  Sum levels[most_levels][block_elements], sum[block_elements];
   for (int64_t begin = 0; begin < elements; begin += block_elements) {
     const int64_t n = std::min(block_elements, elements - begin);
-    const auto* first = reinterpret_cast<const Stored*>(sources[0]) + begin;
-    for (int64_t i = 0; i < n; ++i) sums[i] = Form::load(first[i]);
-    for (int64_t r = 1; r < ranks; ++r) {
-      const auto* source = reinterpret_cast<const Stored*>(sources[r]) + begin;
-      for (int64_t i = 0; i < n; ++i) sums[i] += Form::load(source[i]);
+    const auto join = [&](const Sum* left) {
+      for (int64_t i = 0; i < n; ++i) sum[i] = left[i] + sum[i];
+    };
+    for (int64_t r = 0; r < ranks; ++r) {
+      load_block<Stored, Form>(sources[r], begin, n, sum);
+      int level = 0;
+      for (; (r >> level) & 1; ++level) join(levels[level]);
+      if (r + 1 < ranks) {
+        std::copy_n(sum, n, levels[level]);
+        continue;
+      }
+      for (++level; level < most_levels; ++level)  // what still waits when the last one has come
+        if ((r >> level) & 1) join(levels[level]);
     }
     auto* to = reinterpret_cast<Stored*>(out) + begin;
-    for (int64_t i = 0; i < n; ++i) to[i] = Form::store(sums[i]);
+    for (int64_t i = 0; i < n; ++i) to[i] = Form::store(sum[i]);
   }
 }
 
@@ -74,7 +90,7 @@ bool can_sum(at::ScalarType type) {
   return type == at::kFloat || type == at::kDouble || type == at::kLong || type == at::kBFloat16;
 }
 
-void sum_in_rank_order(at::ScalarType type, std::byte* out, std::span<const std::byte* const> sources, int64_t elements) {
+void sum_in_tree(at::ScalarType type, std::byte* out, std::span<const std::byte* const> sources, int64_t elements) {
   const auto ranks = static_cast<int64_t>(sources.size());
   switch (type) {
     case at::kFloat: return sum_float32(out, sources.data(), ranks, elements);

@@ -1,38 +1,14 @@
 #include "comm/thread_ranks.hpp"
 
-#include <exception>
 #include <latch>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "comm/engine_communicator.hpp"
+#include "comm/first_failure.hpp"
 #include "comm/thread_transport.hpp"
 
 namespace ganymede::comm {
-namespace {
-
-/// The first failure; an original replaces an echo.
-class FirstFailure {
- public:
-  void note(std::exception_ptr failure, bool is_echo) {
-    std::lock_guard lock(mutex_);
-    if (failure_ && (is_echo || !is_echo_)) return;
-    failure_ = std::move(failure);
-    is_echo_ = is_echo;
-  }
-  void rethrow_if_any() {
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
- private:
-  std::mutex mutex_;
-  std::exception_ptr failure_;
-  bool is_echo_ = false;
-};
-
-}  // namespace
-
 void run_thread_ranks(int size, const std::function<void(Communicator&)>& body) {
   const Deadline start = Deadline::in(std::chrono::seconds(30));
   const auto hub = make_thread_hub(size);

@@ -138,7 +138,7 @@ void AlternatingStep::discriminator_phases(const RealSource& reals, double deadl
       finish_discriminator(deadline_s);
       start_gradient();
     }
-    passes_->with_fakes(phase, fakes);
+    passes_->with_fakes(phase, fakes, [&] { sync_.arm(Player::discriminator, within(deadline_s)); });
     if (!game_.controllers.empty()) {
       const auto [real, fake] = sides(record);
       const auto hits = game_.adversary->hits(real, fake);
@@ -181,7 +181,7 @@ void AlternatingStep::generator_phases(const RealSource& reals, double deadline_
     sync_.weights(Player::generator).gradients.zero_();
     {
       const Locked discriminator(*discriminator_);  // before its forward: a weight locked later would still get a gradient
-      passes_->generator(phase, fakes);
+      passes_->generator(phase, fakes, [&] { sync_.arm(Player::generator, within(deadline_s)); });
     }
     phase.reals = {};
     pending_generator_ = std::move(phase);

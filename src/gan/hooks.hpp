@@ -24,7 +24,9 @@ class GradientSync {
  public:
   virtual ~GradientSync() = default;
   virtual FlatWeights weights(Player player) = 0;
-  /// After the last backward of a phase: the sum begins. The gradient belongs to the sync until finish() returns.
+  /// Before the last backward of a phase: parts of the gradient may be summed as soon as that backward has written them.
+  virtual void arm(Player player, Deadline deadline) {}
+  /// After the last backward of a phase: the sum of what is left begins. The gradient belongs to the sync until finish() returns.
   virtual void start(Player player, Deadline deadline) = 0;
   /// Returns when every rank holds the same sum.
   virtual void finish(Player player, Deadline deadline) = 0;

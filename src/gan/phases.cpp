@@ -69,6 +69,11 @@ class Arrangement : public Passes {
     add_up(game_.generator_terms, phase, sum, [&](auto& term) { return term.value(fake, real, judge_); });
   }
 
+  static void backward(const at::Tensor& loss, bool is_last, const BeforeLastBackward& arm) {
+    if (is_last) arm();
+    loss.backward();
+  }
+
   // One output a row of D, in the order of the batch; packs have an order of their own, but only one micro-batch.
   static at::Tensor joined(const Phase& phase, std::vector<at::Tensor> parts) {
     for (auto& part : parts) part = part.detach();
@@ -86,7 +91,7 @@ class Arrangement : public Passes {
 class Single : public Arrangement {
  public:
   using Arrangement::Arrangement;
-  void generator(Phase& phase, const Fakes& fakes) override {
+  void generator(Phase& phase, const Fakes& fakes, const BeforeLastBackward& arm) override {
     std::vector<at::Tensor> outputs;
     for (size_t m = 0; m < fakes.micro.size(); ++m) {
       Judged real;
@@ -98,7 +103,7 @@ class Single : public Arrangement {
       judge_.ask(fake, nullptr, captured_);
       at::Tensor loss;
       add_generator(phase, loss, fake, real);
-      loss.backward();
+      backward(loss, m + 1 == fakes.micro.size(), arm);
       outputs.push_back(fake.outputs);
     }
     phase.record.logit_fake = joined(phase, std::move(outputs));
@@ -127,7 +132,7 @@ class Separate final : public Single {
     }
   }
 
-  void with_fakes(Phase& phase, const Fakes& fakes) override {
+  void with_fakes(Phase& phase, const Fakes& fakes, const BeforeLastBackward& arm) override {
     std::vector<at::Tensor> real_outputs, fake_outputs;
     for (size_t m = 0; m < fakes.micro.size(); ++m) {
       at::Tensor loss = std::exchange(phase.kept_loss, {});
@@ -141,7 +146,7 @@ class Separate final : public Single {
       judge_.ask(fake);
       add_fake(phase, loss, fake);
       if (together_ != Together::no) add_both(phase, loss, phase.kept[m], fake);
-      loss.backward();
+      backward(loss, m + 1 == fakes.micro.size(), arm);
       real_outputs.push_back(std::exchange(phase.kept[m], {}).outputs);
       fake_outputs.push_back(fake.outputs.detach());
     }
@@ -159,7 +164,7 @@ class Joint final : public Single {
  public:
   using Single::Single;
   void before_fakes(Phase&) override {}
-  void with_fakes(Phase& phase, const Fakes& fakes) override {
+  void with_fakes(Phase& phase, const Fakes& fakes, const BeforeLastBackward& arm) override {
     std::vector<at::Tensor> real_outputs, fake_outputs;
     for (size_t m = 0; m < fakes.micro.size(); ++m) {
       auto real = shown_reals(phase, Source::d_real, m), fake = shown_fakes(phase, fakes, Source::d_fake, m);
@@ -168,7 +173,7 @@ class Joint final : public Single {
       add_real(phase, loss, real);
       add_fake(phase, loss, fake);
       add_both(phase, loss, real, fake);
-      loss.backward();
+      backward(loss, m + 1 == fakes.micro.size(), arm);
       real_outputs.push_back(real.outputs);
       fake_outputs.push_back(fake.outputs);
     }
@@ -182,7 +187,7 @@ class Paired final : public Arrangement {
   using Arrangement::Arrangement;
   void before_fakes(Phase&) override {}
 
-  void with_fakes(Phase& phase, const Fakes& fakes) override {
+  void with_fakes(Phase& phase, const Fakes& fakes, const BeforeLastBackward& arm) override {
     phase.record.slots = slots(phase, 3);
     std::vector<at::Tensor> outputs;
     for (size_t m = 0; m < fakes.micro.size(); ++m) {
@@ -193,13 +198,13 @@ class Paired final : public Arrangement {
       at::Tensor loss;
       add_real(phase, loss, pair);
       add_both(phase, loss, pair, exchanged);
-      loss.backward();
+      backward(loss, m + 1 == fakes.micro.size(), arm);
       outputs.push_back(pair.outputs);
     }
     phase.record.logit_real = joined(phase, std::move(outputs));
   }
 
-  void generator(Phase& phase, const Fakes& fakes) override {
+  void generator(Phase& phase, const Fakes& fakes, const BeforeLastBackward& arm) override {
     phase.record.slots = slots(phase, 4);
     std::vector<at::Tensor> outputs;
     for (size_t m = 0; m < fakes.micro.size(); ++m) {
@@ -208,7 +213,7 @@ class Paired final : public Arrangement {
       judge_.ask(pair);
       at::Tensor loss;
       add_generator(phase, loss, pair, {});
-      loss.backward();
+      backward(loss, m + 1 == fakes.micro.size(), arm);
       outputs.push_back(pair.outputs);
     }
     phase.record.logit_fake = joined(phase, std::move(outputs));

@@ -4,6 +4,7 @@
 //   paired    a real and a fake side by side in one row, in an order drawn by counter: exactly half of the reals stand first
 //             (slots: places below N/2 of a permutation keyed by the step; purpose labels, index 3 in the D phase, 4 in the G phase)
 #pragma once
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -26,14 +27,17 @@ struct Fakes {
   at::Tensor latents, labels;
 };
 
+/// Called before the last backward of a phase: what it has written of the gradient is complete.
+using BeforeLastBackward = std::function<void()>;
+
 class Passes {
  public:
   virtual ~Passes() = default;
   /// D's share of the work that needs no fakes. D's gradient holds zeros.
   virtual void before_fakes(Phase& phase) = 0;
-  virtual void with_fakes(Phase& phase, const Fakes& fakes) = 0;
+  virtual void with_fakes(Phase& phase, const Fakes& fakes, const BeforeLastBackward& arm) = 0;
   /// G's gradient, through locked weights of D.
-  virtual void generator(Phase& phase, const Fakes& fakes) = 0;
+  virtual void generator(Phase& phase, const Fakes& fakes, const BeforeLastBackward& arm) = 0;
 };
 
 /// Both are kept by reference.

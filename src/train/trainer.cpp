@@ -46,6 +46,13 @@ std::string first_difference(const std::string& a, const std::string& b) {
 
 }  // namespace
 
+int64_t virtual_ranks(const TrainRequest& request) {
+  if (request.resume.empty()) return read_config(load_source(request.recipe, request.sets)).parallel.virtual_ranks;
+  const auto recipe = checkpoint::find(request.resume).folder / checkpoint::recipe_name;
+  if (!fs::exists(recipe)) return 0;  // a damaged checkpoint, which is reported where it is loaded
+  return read_config(load_source(recipe, request.sets)).parallel.virtual_ranks;
+}
+
 Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, storage::Hdf5Thread& hdf5)
     : communicator_(communicator), hdf5_(hdf5) {
   agree(communicator, "reading the recipe", [&] { read_request(request, hdf5); });
@@ -117,7 +124,7 @@ void Trainer::compare_fingerprints() {
 }
 
 Outcome Trainer::run(const std::vector<Observer*>& observers) {
-  log::open_file(folder_ / "log" / fmt::format("rank-{}.log", communicator_.rank()));
+  if (communicator_.leads_process()) log::open_file(folder_ / "log" / fmt::format("rank-{}.log", communicator_.rank()));
   log::debug("rank {} of {} on {}, {}, steps {} to {}", communicator_.rank(), communicator_.size(), communicator_.hosts()[communicator_.rank()],
              communicator_.backend(), first_step_ + 1, last_step_);
   if (communicator_.rank() == 0) {
@@ -222,6 +229,10 @@ StatisticsRow Trainer::statistics() {
   row.loss_d = share[0], row.loss_g = share[1], row.d_real = share[2], row.d_fake = share[3];
   for (size_t i = 0; i < totals.terms.size(); ++i) row.extras.emplace_back(totals.terms[i].first, share[4 + i]);
   row.extras.insert(row.extras.end(), totals.figures.begin(), totals.figures.end());
+  if (config().parallel.wire == parallel::Wire::bf16) {
+    row.extras.emplace_back("wire_error_d", session_->reducer().wire_error(gan::Player::discriminator));
+    row.extras.emplace_back("wire_error_g", session_->reducer().wire_error(gan::Player::generator));
+  }
   if (monitor_) {
     const auto figures = monitor_->take_figures();
     row.extras.insert(row.extras.end(), figures.begin(), figures.end());

@@ -24,6 +24,9 @@ struct TrainRequest {
   std::vector<std::string> argv;  // for the record
 };
 
+/// What the request's recipe (or that of the run to go on with) says of parallel.virtual_ranks. Throws Error as the reading of a recipe does.
+int64_t virtual_ranks(const TrainRequest& request);
+
 enum class Outcome { finished, stopped, collapsed };  // the last: ended by the monitor (monitor.action = "stop")
 
 class Trainer {

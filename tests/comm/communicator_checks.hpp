@@ -37,8 +37,15 @@ inline at::Tensor values_of(int rank, int64_t elements, at::ScalarType type, uin
 /// The definition: ((x_0 + x_1) + x_2) + …, bfloat16 in float32 with one rounding.
 inline at::Tensor sum_of(int ranks, int64_t elements, at::ScalarType type, uint64_t salt = 0) {
   const bool is_bf16 = type == at::kBFloat16;
-  at::Tensor sum = values_of(0, elements, type, salt).to(is_bf16 ? at::kFloat : type);
-  for (int r = 1; r < ranks; ++r) sum = sum + values_of(r, elements, type, salt).to(sum.scalar_type());
+  // Neighbours first, then neighbouring pairs, and so on; whoever has no neighbour waits.
+  std::vector<at::Tensor> sums;
+  for (int r = 0; r < ranks; ++r) sums.push_back(values_of(r, elements, type, salt).to(is_bf16 ? at::kFloat : type));
+  while (sums.size() > 1) {
+    std::vector<at::Tensor> pairs;
+    for (size_t i = 0; i < sums.size(); i += 2) pairs.push_back(i + 1 < sums.size() ? sums[i] + sums[i + 1] : sums[i]);
+    sums = std::move(pairs);
+  }
+  const at::Tensor sum = sums[0];
   return sum.to(type);
 }
 
@@ -47,7 +54,7 @@ inline bool same_bits(const at::Tensor& a, const at::Tensor& b) {
   return a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() && (a.numel() == 0 || std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0);
 }
 
-/// Sizes from none to several pieces, all types, each channel: exact against the sum in rank order computed here, and repeatable.
+/// Sizes from none to several pieces, all types, each channel: exact against the sum in the tree's order computed here, and repeatable.
 inline void check_sums(Communicator& comm) {
   for (const int64_t elements : {int64_t{0}, int64_t{1}, int64_t{3}, int64_t{1000}, int64_t{5003}, int64_t{65537}, (int64_t{1} << 20) + 5}) {
     for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kLong, at::kBFloat16}) {

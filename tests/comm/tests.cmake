@@ -1,3 +1,4 @@
+ganymede_test(comm/virtual_ranks_test.cpp LINKS comm)
 ganymede_test(comm/thread_ranks_test.cpp LINKS comm TIMEOUT_S 120)
 ganymede_test(comm/engine_test.cpp LINKS comm)
 ganymede_test(comm/launch_test.cpp LINKS comm)

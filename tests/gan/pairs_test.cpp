@@ -77,7 +77,7 @@ struct Arranged {
 TEST(Pairs, PutTheRealWhereTheSlotSays) {
   constexpr int64_t n = 8;
   Arranged a(n);
-  a.passes->with_fakes(a.phase, {{at::full({n, 1}, -1.0, at::kDouble)}, {}, {}});
+  a.passes->with_fakes(a.phase, {{at::full({n, 1}, -1.0, at::kDouble)}, {}, {}}, [] {});
   const auto& record = a.phase.record;
   EXPECT_EQ(record.slots.sum().item<double>(), n / 2);
   // Real .25 first: 2·.25 − 5; second: −2 + 5·.25.

@@ -11,6 +11,7 @@ namespace {
 using test::SmallTrainer;
 using test::TrainerOptions;
 
+// Of rank 0; replicas must be equal, but for the running statistics of local batch norm.
 at::Tensor weights_after(const TrainerOptions& options, int ranks, int iterations) {
   std::vector<at::Tensor> weights(ranks);
   comm::run_thread_ranks(ranks, [&](comm::Communicator& communicator) {
@@ -18,7 +19,8 @@ at::Tensor weights_after(const TrainerOptions& options, int ranks, int iteration
     trainer.run(iterations);
     weights[communicator.rank()] = trainer.weights();
   });
-  for (int r = 1; r < ranks; ++r) EXPECT_TRUE(at::equal(weights[r], weights[0])) << "replica " << r << " drifted";
+  if (options.parallel.batch_norm == parallel::BatchNormScope::global)
+    for (int r = 1; r < ranks; ++r) EXPECT_TRUE(at::equal(weights[r], weights[0])) << "replica " << r << " drifted";
   return weights[0];
 }
 
@@ -88,6 +90,61 @@ TEST(Equality, OverlapChangesNoBit) {
     plain.parallel.overlap = false;
     EXPECT_TRUE(at::equal(weights_after(options, 3, 5), weights_after(plain, 3, 5))) << name;
   }
+}
+
+// Buckets of a few parameters each, so that most of them start while backward still runs.
+TEST(Equality, OverlapOfManyBucketsChangesNoBit) {
+  for (const int64_t d_steps : {1, 3})
+    for (const auto scope : {parallel::BatchNormScope::global, parallel::BatchNormScope::local}) {
+      TrainerOptions options;
+      options.precision = gan::Precision::float32;
+      options.objective.d_steps = d_steps;
+      options.parallel.batch_norm = scope;
+      options.parallel.bucket_mib = 0.004;
+      auto plain = options;
+      plain.parallel.overlap = false;
+      for (const int ranks : {3, 4})
+        EXPECT_TRUE(at::equal(weights_after(options, ranks, 50), weights_after(plain, ranks, 50)))
+            << ranks << " ranks, " << d_steps << " steps of D, batch norm " << (scope == parallel::BatchNormScope::global ? "global" : "local");
+    }
+}
+
+// A bucket's sum begins as soon as its gradients are written: all buckets of every phase but those that end with the backward.
+TEST(Equality, BucketsStartDuringBackward) {
+  TrainerOptions options;
+  options.parallel.bucket_mib = 0.004;
+  for (const int64_t micro_batches : {1, 3}) {
+    options.objective.accumulate = micro_batches;
+    comm::run_thread_ranks(2, [&](comm::Communicator& communicator) {
+      SmallTrainer trainer(options, communicator);
+      const auto buckets = trainer.reducer->bucket_count(gan::Player::generator) + trainer.reducer->bucket_count(gan::Player::discriminator);
+      EXPECT_GT(buckets, 6u);
+      trainer.run(4);
+      EXPECT_EQ(trainer.reducer->early_buckets(), static_cast<int64_t>(4 * buckets));
+    });
+  }
+}
+
+// Rounded gradients train alike on every rank, and the error that is reported is that of rounding to 8 bits.
+TEST(Equality, GradientsMayTravelAsBfloat16) {
+  TrainerOptions options;
+  options.precision = gan::Precision::float32;
+  const auto exact = weights_after(options, 2, 3);
+  options.parallel.wire = parallel::Wire::bf16;
+  const auto rounded = weights_after(options, 2, 3);
+  EXPECT_FALSE(at::equal(exact, rounded));
+  EXPECT_LT((exact - rounded).abs().max().item<double>(), 0.01);
+  auto plain = options;
+  plain.parallel.overlap = false;
+  EXPECT_TRUE(at::equal(rounded, weights_after(plain, 2, 3)));
+  comm::run_thread_ranks(2, [&](comm::Communicator& communicator) {
+    SmallTrainer trainer(options, communicator);
+    trainer.run(1);
+    for (const auto player : {gan::Player::generator, gan::Player::discriminator}) {
+      EXPECT_GT(trainer.reducer->wire_error(player), 1e-4);
+      EXPECT_LT(trainer.reducer->wire_error(player), 1.0 / 256);  // half a unit in the last of 8 bits
+    }
+  });
 }
 
 TEST(Equality, SettlingOftenChangesNoBit) {

@@ -51,7 +51,8 @@ class SmallTrainer {
     average = std::make_unique<gan::Average>(gan::AverageConfig{}, average_network, flat_average->weights().parameters, generator,
                                              flat_generator->weights().parameters, options.global_batch);
     average->reset();
-    if (communicator.size() > 1) generator->share_statistics(&statistics_), discriminator->share_statistics(&statistics_);
+    const bool is_global = options.parallel.batch_norm == parallel::BatchNormScope::global;
+    if (communicator.size() > 1) generator->share_statistics(&statistics_, is_global), discriminator->share_statistics(&statistics_, is_global);
     reducer = std::make_unique<parallel::Reducer>(communicator, options.parallel, *flat_generator, *flat_discriminator, waits_);
     adam_generator = std::make_unique<gan::Optimizer>(options.optimizer, flat_generator->weights());
     adam_discriminator = std::make_unique<gan::Optimizer>(options.optimizer, flat_discriminator->weights());
