@@ -15,7 +15,7 @@ packages=(
   libpng-dev zlib1g-dev libssl-dev libgtest-dev libgmock-dev librapidcheck-dev
   iproute2 util-linux procps python3 python3-venv
 )
-python_packages=("torch==$torch_version" "numpy==2.3.*" "h5py==3.14.*" "scipy==1.16.*" "pillow==11.*")
+python_packages=("torch==$torch_version" "numpy==2.3.*" "h5py==3.14.*" "scipy==1.16.*" "pillow==11.*" "safetensors==0.8.*")
 
 say() { printf 'setup: %s\n' "$*"; }
 

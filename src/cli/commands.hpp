@@ -24,6 +24,7 @@ void add_sample(CLI::App& app, Program& program);
 void add_data(CLI::App& app, Program& program);
 void add_classifier(CLI::App& app, Program& program);
 void add_eval(CLI::App& app, Program& program);
+void add_export(CLI::App& app, Program& program);
 void add_config(CLI::App& app, Program& program);
 void add_bench(CLI::App& app, Program& program);
 

@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
   add_data(app, program);
   add_classifier(app, program);
   add_eval(app, program);
+  add_export(app, program);
   add_config(app, program);
   add_bench(app, program);
   try {

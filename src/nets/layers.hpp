@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nets/init.hpp"
@@ -38,6 +39,8 @@ class Layer : public torch::nn::Module {
   /// Where the layer is nothing but a linear map: the map as this pass uses it (a normalized weight is made anew for each).
   /// Once a forward, by whoever computes it.
   virtual std::optional<LinearMap> linear_map() { return std::nullopt; }
+  /// Its weights that are used otherwise than they are stored, each with what its plain name begins with ("" for `weight`).
+  virtual std::vector<std::pair<std::string, ScaledWeight*>> scaled_weights() { return {}; }
   /// forward() overwrites its input.
   virtual bool is_in_place() const { return false; }
   /// Layers that mix samples take their sums over ranks from here; nullptr: one process. Kept by reference.
@@ -59,6 +62,7 @@ class Conv2d final : public Layer {
   std::vector<Init> initial() const override;
   void start(const Rng& rng, const Draw& draw, int64_t place) override { weight_.start(rng, draw, place); }
   std::optional<LinearMap> linear_map() override;
+  std::vector<std::pair<std::string, ScaledWeight*>> scaled_weights() override { return {{"", &weight_}}; }
 
  private:
   ConvShape shape_;
@@ -75,6 +79,7 @@ class ConvTranspose2d final : public Layer {
   std::vector<Init> initial() const override;
   void start(const Rng& rng, const Draw& draw, int64_t place) override { weight_.start(rng, draw, place); }
   std::optional<LinearMap> linear_map() override;
+  std::vector<std::pair<std::string, ScaledWeight*>> scaled_weights() override { return {{"", &weight_}}; }
 
  private:
   ConvShape shape_;
@@ -94,6 +99,7 @@ class Linear final : public Layer {
   std::vector<Init> initial() const override;
   void start(const Rng& rng, const Draw& draw, int64_t place) override { weight_.start(rng, draw, place); }
   std::optional<LinearMap> linear_map() override;
+  std::vector<std::pair<std::string, ScaledWeight*>> scaled_weights() override { return {{"", &weight_}}; }
 
  private:
   int64_t in_, out_;

@@ -17,6 +17,7 @@ class ProjectionHead final : public Layer {
   std::vector<Init> initial() const override;
   /// Draws for `weight` at `place` and the next, for the embedding at the two behind: this layer is a network's last.
   void start(const Rng& rng, const Draw& draw, int64_t place) override;
+  std::vector<std::pair<std::string, ScaledWeight*>> scaled_weights() override { return {{"embedding.", &embedded_}, {"", &weight_}}; }
 
  private:
   int64_t features_, classes_;

@@ -25,9 +25,9 @@ TrainedGenerator open_generator(const std::filesystem::path& from, bool raw, sto
                              .network = {},
                              .raw = raw,
                              .classes = 0};
-  generator.network = load_generator(generator.config, snapshot.model, raw);
+  generator.network = load_network(generator.config, snapshot.model, gan::Player::generator, raw);
   if (generator.config.conditional.kind != nets::ConditionalKind::none)
-    generator.classes = std::get<int64_t>(snapshot.model.attributes.at("generator").at("classes"));  // load_generator has checked it
+    generator.classes = std::get<int64_t>(snapshot.model.attributes.at("generator").at("classes"));  // load_network has checked it
   return generator;
 }
 

@@ -144,17 +144,27 @@ void check_snapshot(const checkpoint::Snapshot& snapshot) {
   attribute("generator", "prior", std::string(prior_name(config.latent.prior)));
 }
 
-std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw) {
-  auto generator = typed(nets::make_generator(config.generator, config.latent, stored_shape(model), stored_conditioning(config, model)), config.run.precision);
-  const std::string group = raw ? "generator" : "average";
-  if (generator->needs_reference()) {
-    const auto reference = model.tensors.find(group + "/reference");
-    if (reference == model.tensors.end()) throw Error(Fault::bad_data, "the checkpoint's {} lacks {}/reference", "model.h5", group);
-    generator->reserve_reference(reference->second.sizes());
+std::shared_ptr<nets::Network> network_for(const RunConfig& config, const State& model, gan::Player player) {
+  const auto shape = stored_shape(model);
+  const auto conditioning = stored_conditioning(config, model);
+  auto network = player == gan::Player::generator
+                     ? nets::make_generator(config.generator, config.latent, shape, conditioning)
+                     : nets::make_discriminator(config.discriminator, shape, conditioning, gan::joined_samples(config.objective));
+  network = typed(network, config.run.precision);
+  if (network->needs_reference()) {
+    const auto name = fmt::format("{}/reference", gan::name_of(player));
+    const auto reference = model.tensors.find(name);
+    if (reference == model.tensors.end()) throw Error(Fault::bad_data, "the checkpoint's {} lacks {}", "model.h5", name);
+    network->reserve_reference(reference->second.sizes());
   }
-  take_network(model, group, *generator);
-  generator->eval();
-  return generator;
+  return network;
+}
+
+std::shared_ptr<nets::Network> load_network(const RunConfig& config, const State& model, gan::Player player, bool raw) {
+  auto network = network_for(config, model, player);
+  take_network(model, player == gan::Player::generator && !raw ? "average" : gan::name_of(player), *network);
+  network->eval();
+  return network;
 }
 
 Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hdf5Thread& hdf5)

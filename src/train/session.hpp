@@ -22,8 +22,10 @@ std::filesystem::path resolve_data_path(const std::string& path, const std::file
 
 nets::SampleShape sample_shape(const data::Manifest& manifest);
 
-/// A generator with the average's (or the raw) weights of a checkpoint, in evaluation mode, on one process.
-std::shared_ptr<nets::Network> load_generator(const RunConfig& config, const State& model, bool raw);
+/// The network that a recipe describes, for such samples as the model of a checkpoint names; its weights are yet to be filled.
+std::shared_ptr<nets::Network> network_for(const RunConfig& config, const State& model, gan::Player player);
+/// The same with the weights of a checkpoint (raw: G's trained ones, not their average), in evaluation mode, on one process.
+std::shared_ptr<nets::Network> load_network(const RunConfig& config, const State& model, gan::Player player, bool raw);
 
 /// Whether counters, recipe and model of a checkpoint belong together; throws Error(Fault::bad_data) saying what does not.
 void check_snapshot(const checkpoint::Snapshot& snapshot);

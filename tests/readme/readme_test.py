@@ -19,7 +19,7 @@ PROGRAM = pathlib.Path(os.environ.get("GANYMEDE", ROOT / "build" / "release" / "
 BLOCKS = re.findall(r"(<!-- run -->\n)?```(\w+)\n(.*?)```", TEXT, re.S)
 # Words of a command line that precede its options, longest first.
 COMMANDS = ["data synth stacked-mnist", "data synth ring", "data synth grid", "data synth gmm1d", "classifier train", "classifier test", "data build",
-            "data stat", "data peek", "config show", "bench step", "sample", "train", "eval"]
+            "data stat", "data peek", "config show", "bench step", "sample", "train", "eval", "export"]
 FOREIGN = {"mpirun": {"--host", "--oversubscribe"}, "cmake": {"--preset", "--build"}}
 # Written by a run or by the build, so not in a checkout.
 MADE = ("build/", "runs/", "samples/", "checkpoints/", "log/")
