@@ -28,8 +28,9 @@ class GlobalPool(nn.Module):
 class ConditionalBatchNorm(WithPass):
     """Batch norm over all classes, then a scale and a shift of each sample's class."""
 
-    def __init__(self, channels, classes):
+    def __init__(self, channels, classes, momentum=0.1):
         super().__init__()
+        self.momentum = momentum
         self.weight = nn.Parameter(torch.ones(classes, channels))
         self.bias = nn.Parameter(torch.zeros(classes, channels))
         self.register_buffer("running_mean", torch.zeros(channels))
@@ -39,7 +40,7 @@ class ConditionalBatchNorm(WithPass):
     def forward(self, x):
         if self.training:
             self.num_batches_tracked += 1
-        normal = functional.batch_norm(x, self.running_mean, self.running_var, None, None, self.training, 0.1, 1e-5)
+        normal = functional.batch_norm(x, self.running_mean, self.running_var, None, None, self.training, self.momentum, 1e-5)
         shape = (-1, x.shape[1]) + (1,) * (x.dim() - 2)
         return self.weight[self.labels].view(shape) * normal + self.bias[self.labels].view(shape)
 
@@ -55,6 +56,17 @@ class ProjectionHead(WithPass):
 
     def forward(self, h):
         return (h * (self.weight + self.embedding(self.labels))).sum(1) + self.bias
+
+
+class Maxout(nn.Module):
+    """The largest of each `pieces` consecutive numbers."""
+
+    def __init__(self, pieces):
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, x):
+        return x.unflatten(1, (-1, self.pieces)).max(2).values
 
 
 class Dropout(WithPass):
@@ -146,7 +158,7 @@ class EqualizedConv2d(nn.Conv2d):
 
 class EqualizedConvTranspose2d(nn.ConvTranspose2d):
     def forward(self, x):
-        return functional.conv_transpose2d(x, self.weight * self.weight_scale, self.bias, self.stride, self.padding)
+        return functional.conv_transpose2d(x, self.weight * self.weight_scale, self.bias, self.stride, self.padding, self.output_padding)
 
 
 class EqualizedProjectionHead(ProjectionHead):

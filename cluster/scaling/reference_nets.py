@@ -12,7 +12,7 @@ import math
 
 import torch
 from reference_layers import (
-    ConditionalBatchNorm, Dropout, equalized, GlobalPool, MinibatchDiscrimination, MinibatchStddev, PixelNorm,
+    ConditionalBatchNorm, Dropout, equalized, GlobalPool, Maxout, MinibatchDiscrimination, MinibatchStddev, PixelNorm,
     ProjectionHead, VirtualBatchNorm, WithPass)
 from torch import nn
 from torch.nn.utils import parametrizations
@@ -65,13 +65,18 @@ class Discriminator(Network):
 class _Parts:
     """The layers around a hidden layer, as the keys ask for them."""
 
-    def __init__(self, norm, activation, slope, equalized_lr=False, spectral_norm=False, classes=0):
+    def __init__(self, norm, activation, slope, equalized_lr=False, spectral_norm=False, classes=0, bias_before_norm=True, norm_momentum=0.1,
+                 maxout_pieces=5):
         """spectral_norm: how many power iterations; True is one."""
         self.norm, self.activation, self.slope = norm, activation, slope
         self.equalized_lr, self.spectral_norm, self.classes = equalized_lr, spectral_norm, classes
+        self.bias_before_norm, self.norm_momentum, self.maxout_pieces = bias_before_norm, norm_momentum, maxout_pieces
 
     def removes_bias(self):
         return self.norm in ("batch", "virtual", "conditional")
+
+    def keeps_bias(self):
+        return self.bias_before_norm or not self.removes_bias()
 
     def weighted(self, module, gain=GAIN):
         if self.equalized_lr:
@@ -82,6 +87,8 @@ class _Parts:
 
     def untrained(self, module):
         """The norm behind it removes the bias, and its gradient would be nothing but rounding."""
+        if module.bias is None or not self.removes_bias():
+            return module
         with torch.no_grad():
             module.bias.zero_()
         module.bias.requires_grad_(False)
@@ -89,9 +96,9 @@ class _Parts:
 
     def norm_layers(self, channels, points=False):
         if self.norm == "batch":
-            return [nn.BatchNorm1d(channels) if points else nn.BatchNorm2d(channels)]
+            return [(nn.BatchNorm1d if points else nn.BatchNorm2d)(channels, momentum=self.norm_momentum)]
         if self.norm == "conditional":
-            return [ConditionalBatchNorm(channels, self.classes)]
+            return [ConditionalBatchNorm(channels, self.classes, self.norm_momentum)]
         if self.norm == "virtual":
             return [VirtualBatchNorm(channels)]
         if self.norm in ("none", "pixel"):
@@ -99,6 +106,8 @@ class _Parts:
         raise ValueError(f"no reference of norm = {self.norm!r}")
 
     def activation_layer(self):
+        if self.activation == "maxout":
+            return Maxout(self.maxout_pieces)
         if self.activation == "relu" or (self.activation == "leaky_relu" and self.slope == 0):
             return nn.ReLU(inplace=True)
         return nn.ELU(inplace=True) if self.activation == "elu" else nn.LeakyReLU(self.slope, inplace=True)
@@ -108,8 +117,8 @@ class _Parts:
 
 
 def dcgan_generator(size, channels=1, latent=100, width=64, *, classes=0, activation="relu", slope=SLOPE, upsample="transposed",
-                    norm="batch", equalized_lr=False):
-    parts = _Parts(norm, activation, slope, equalized_lr, classes=classes)
+                    norm="batch", equalized_lr=False, bias_before_norm=True, norm_momentum=0.1):
+    parts = _Parts(norm, activation, slope, equalized_lr, classes=classes, bias_before_norm=bias_before_norm, norm_momentum=norm_momentum)
 
     def up(before, after, bias, gain=GAIN):
         if upsample == "transposed":
@@ -119,9 +128,7 @@ def dcgan_generator(size, channels=1, latent=100, width=64, *, classes=0, activa
 
     latent += classes
     if size == 28:
-        first = parts.weighted(nn.Linear(latent, 2 * width * 7 * 7), FIRST_DENSE_GAIN)
-        if parts.removes_bias():
-            parts.untrained(first)
+        first = parts.weighted(parts.untrained(nn.Linear(latent, 2 * width * 7 * 7, bias=parts.keeps_bias())), FIRST_DENSE_GAIN)
         layers = [first, nn.Unflatten(1, (2 * width, 7, 7))] + parts.hidden(2 * width) + up(2 * width, width, False) + parts.hidden(width)
         return Network(nn.Sequential(*layers, *up(width, channels, True, OUTPUT_GAIN), nn.Tanh()))
     widths = [factor * width for factor in _FACTORS[size]]
@@ -166,16 +173,16 @@ def _inputs(channels, joined, conditional, classes):
 def dcgan_discriminator(size, channels=1, width=64, *, activation="leaky_relu", slope=SLOPE, down="stride", head="flatten", norm=None,
                         dropout=0.0, dropout_channel=False,
                         minibatch_stddev=0, minibatch_stddev_maps=1, minibatch_discrimination=0, minibatch_discrimination_size=5,
-                        minibatch_discrimination_plain=False,
+                        minibatch_discrimination_plain=False, bias_before_norm=True, norm_momentum=0.1,
                         spectral_norm=False, equalized_lr=False, conditional="none", classes=0, joined=1):
     norm = norm or ("none" if size == 28 else "batch")
     biased, last_side = size == 28, 3 if size == 28 else 4
 
     def shrink(before, after, with_norm, is_last):
-        parts = _Parts(norm if with_norm else "none", activation, slope, equalized_lr, spectral_norm)
-        convolution = nn.Conv2d(before, after, 4, 2, 1, bias=biased) if down == "stride" else nn.Conv2d(before, after, 3, 1, 1, bias=biased)
-        if biased and parts.removes_bias():
-            parts.untrained(convolution)
+        parts = _Parts(norm if with_norm else "none", activation, slope, equalized_lr, spectral_norm, bias_before_norm=bias_before_norm,
+                       norm_momentum=norm_momentum)
+        kernel, stride = (4, 2) if down == "stride" else (3, 1)
+        convolution = parts.untrained(nn.Conv2d(before, after, kernel, stride, 1, bias=biased and parts.keeps_bias()))
         pool = {"stride": [], "avg": [nn.AvgPool2d(2)], "max": [nn.MaxPool2d(2)]}[down]
         drop = [Dropout(dropout, dropout_channel)] if dropout and not is_last else []
         return [parts.weighted(convolution)] + parts.hidden(after) + drop + pool
@@ -198,16 +205,79 @@ def mlp(inputs, outputs, width, depth):
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
+_STACKED = {"dcgan5x5": (5, 2, (2, 4, 7, 14, 28)), "crippled": (3, 1, (4, 7, 14, 28))}   # kernel, padding, G's sides
+
+
+def _stacked_generator(kind, size, channels, latent, width, *, classes=0, activation="relu", slope=SLOPE, norm="batch", equalized_lr=False,
+                       bias_before_norm=True, norm_momentum=0.1):
+    """The published networks for stacked digits: all layers biased, sides that do not double evenly."""
+    kernel, padding, sides = _STACKED[kind]
+    if size != sides[-1]:
+        raise ValueError(f"{kind} of {size} pixels")
+    parts = _Parts(norm, activation, slope, equalized_lr, classes=classes, bias_before_norm=bias_before_norm, norm_momentum=norm_momentum)
+    filters, bias = 8 * width, parts.keeps_bias()
+    first = parts.untrained(nn.Linear(latent + classes, filters * sides[0] ** 2, bias=bias))
+    layers = [parts.weighted(first, FIRST_DENSE_GAIN), nn.Unflatten(1, (filters, sides[0], sides[0]))] + parts.hidden(filters)
+    for before, after in zip(sides, sides[1:]):
+        further = after - 2 * before + 1
+        if after == size and kind == "dcgan5x5":
+            layers.append(parts.weighted(nn.ConvTranspose2d(filters, channels, kernel, 2, padding, further), OUTPUT_GAIN))
+            break
+        up = nn.ConvTranspose2d(filters, filters // 2, kernel, 2, padding, further, bias=bias)
+        layers += [parts.weighted(parts.untrained(up))] + parts.hidden(filters // 2)
+        filters //= 2
+    if kind == "crippled":
+        layers.append(parts.weighted(nn.Conv2d(filters, channels, kernel, 1, padding), OUTPUT_GAIN))
+    return Network(nn.Sequential(*layers, nn.Tanh()))
+
+
+def _stacked_discriminator(kind, size, channels, width, *, activation="leaky_relu", slope=SLOPE, norm="batch", head="flatten", dropout=0.0,
+                           dropout_channel=False, minibatch_stddev=0, minibatch_stddev_maps=1, minibatch_discrimination=0, minibatch_discrimination_size=5,
+                           minibatch_discrimination_plain=False, bias_before_norm=True, norm_momentum=0.1, spectral_norm=False, equalized_lr=False,
+                           conditional="none", classes=0, joined=1):
+    kernel, padding, sides = _STACKED[kind]
+    layers, inputs = [], _inputs(channels, joined, conditional, classes)
+    for i in range(len(sides) - 1):
+        parts = _Parts("none" if i == 0 and kind == "dcgan5x5" else norm, activation, slope, equalized_lr, spectral_norm, bias_before_norm=bias_before_norm,
+                       norm_momentum=norm_momentum)
+        down = nn.Conv2d(inputs, width << i, kernel, 2, padding, bias=parts.keeps_bias())
+        layers += [parts.weighted(parts.untrained(down))] + parts.hidden(width << i)
+        layers += [Dropout(dropout, dropout_channel)] if dropout and i + 2 < len(sides) else []
+        inputs = width << i
+    minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size, minibatch_discrimination_plain)
+    return _head(_Parts(norm, activation, slope, equalized_lr, spectral_norm), inputs, sides[0], False, layers, head=head,
+                 conditional=conditional, classes=classes, minibatch=minibatch)
+
+
+def dcgan5x5_generator(size=28, channels=3, latent=100, width=64, **keys):
+    """Srivastava et al. 2017 (VEEGAN): 5x5 kernels."""
+    return _stacked_generator("dcgan5x5", size, channels, latent, width, **keys)
+
+
+def dcgan5x5_discriminator(size=28, channels=3, width=64, **keys):
+    return _stacked_discriminator("dcgan5x5", size, channels, width, **keys)
+
+
+def crippled_generator(size=28, channels=3, latent=256, width=8, **keys):
+    """Metz et al. 2017 (unrolled GANs): 3x3 kernels."""
+    return _stacked_generator("crippled", size, channels, latent, width, **keys)
+
+
+def crippled_discriminator(size=28, channels=3, width=2, **keys):
+    """width 2: a quarter of G's filters, 4: half of them."""
+    return _stacked_discriminator("crippled", size, channels, width, **keys)
+
+
 def _dense(parts, inputs, width, gain):
-    layer = parts.weighted(nn.Linear(inputs, width), gain)
-    if parts.removes_bias():
-        parts.untrained(layer)
-    return [layer] + parts.hidden(width, points=True)
+    units = width * (parts.maxout_pieces if parts.activation == "maxout" else 1)
+    layer = parts.weighted(parts.untrained(nn.Linear(inputs, units, bias=parts.keeps_bias())), gain)
+    return [layer] + parts.hidden(units, points=True)
 
 
 def mlp_generator(features, latent, width=128, depth=2, *, classes=0, activation="leaky_relu", slope=SLOPE, norm="none",
-                  equalized_lr=False):
-    parts, layers, inputs = _Parts(norm, activation, slope, equalized_lr, classes=classes), [], latent + classes
+                  equalized_lr=False, bias_before_norm=True, norm_momentum=0.1):
+    parts = _Parts(norm, activation, slope, equalized_lr, classes=classes, bias_before_norm=bias_before_norm, norm_momentum=norm_momentum)
+    layers, inputs = [], latent + classes
     for i in range(depth):
         layers += _dense(parts, inputs, width, GAIN if i else FIRST_DENSE_GAIN)
         inputs = width
@@ -217,11 +287,13 @@ def mlp_generator(features, latent, width=128, depth=2, *, classes=0, activation
 def mlp_discriminator(features, width=128, depth=2, *, activation="leaky_relu", slope=SLOPE, norm="none",
                       dropout=0.0, dropout_channel=False,
                       minibatch_stddev=0, minibatch_stddev_maps=1, minibatch_discrimination=0, minibatch_discrimination_size=5,
-                      minibatch_discrimination_plain=False,
+                      minibatch_discrimination_plain=False, bias_before_norm=True, norm_momentum=0.1, maxout_pieces=5,
                       spectral_norm=False, equalized_lr=False, conditional="none", classes=0, joined=1):
     layers, inputs = [], _inputs(features, joined, conditional, classes)
     for i in range(depth):
-        layers += _dense(_Parts(norm if i else "none", activation, slope, equalized_lr, spectral_norm), inputs, width, GAIN)
+        parts = _Parts(norm if i else "none", activation, slope, equalized_lr, spectral_norm, bias_before_norm=bias_before_norm, norm_momentum=norm_momentum,
+                       maxout_pieces=maxout_pieces)
+        layers += _dense(parts, inputs, width, GAIN)
         layers += [Dropout(dropout, dropout_channel)] if dropout and i + 1 < depth else []
         inputs = width
     minibatch = (minibatch_stddev, minibatch_stddev_maps, minibatch_discrimination, minibatch_discrimination_size, minibatch_discrimination_plain)

@@ -25,7 +25,18 @@ def _weight_start(module, convolutional):
         return ("normal", 0.0, 0.02), ("constant", 0.0)
     bound = 1 / math.sqrt(module.weight.shape[1])
     uniform = ("uniform", -bound, bound)
-    return uniform, uniform if module.bias.requires_grad else ("constant", 0.0)
+    return uniform, uniform if module.bias is None or module.bias.requires_grad else ("constant", 0.0)
+
+
+def normal_starts(network):
+    """As starts(), of an MLP whose recipe says init = "normal": weights N(0, 0.02), biases 0."""
+    linear = {name for name, module in network.layers.named_modules() if isinstance(module, nn.Linear)}
+    found = starts(network)
+    for name, (kind, *_) in found.items():
+        owner, part = name.replace(".parametrizations.weight.original", ".weight").rsplit(".", 1)
+        if owner in linear and kind == "uniform":
+            found[name] = ("normal", 0.0, 0.02) if part == "weight" else ("constant", 0.0)
+    return found
 
 
 def he_starts(network):
@@ -35,7 +46,9 @@ def he_starts(network):
         reach = math.sqrt(6 / (module.in_features + (module.out_features if module is linear[-1][1] else 0)))
         weight = f"{name}.weight" if f"{name}.weight" in found else f"{name}.parametrizations.weight.original"
         if found[weight][0] == "uniform":
-            found[weight], found[f"{name}.bias"] = ("uniform", -reach, reach), ("constant", 0.0)
+            found[weight] = ("uniform", -reach, reach)
+            if f"{name}.bias" in found:
+                found[f"{name}.bias"] = ("constant", 0.0)
     return found
 
 

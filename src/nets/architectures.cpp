@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "nets/dcgan.hpp"
 #include "nets/mlp.hpp"
+#include "nets/stacked_digits.hpp"
 
 namespace ganymede::nets {
 namespace {
@@ -21,7 +22,11 @@ std::shared_ptr<Network> make_generator(const GeneratorConfig& config, const Lat
   check_classes(conditioning);
   auto g = std::make_shared<Network>("generator");
   const int64_t in = latent.size + conditioning.latent_extra();
-  config.kind == Kind::mlp ? mlp_generator(*g, config, in, shape, conditioning) : dcgan_generator(*g, config, in, shape, conditioning);
+  switch (config.kind) {
+    case Kind::dcgan: dcgan_generator(*g, config, in, shape, conditioning); break;
+    case Kind::mlp: mlp_generator(*g, config, in, shape, conditioning); break;
+    default: stacked_digits_generator(*g, config, in, shape, conditioning);
+  }
   return g;
 }
 
@@ -31,7 +36,11 @@ std::shared_ptr<Network> make_discriminator(const DiscriminatorConfig& config, c
   check_classes(conditioning);
   auto d = std::make_shared<Network>("discriminator");
   const int64_t in = joined * ((shape.is_points ? shape.features : shape.channels) + conditioning.planes());
-  config.kind == Kind::mlp ? mlp_discriminator(*d, config, in, conditioning) : dcgan_discriminator(*d, config, in, shape, conditioning);
+  switch (config.kind) {
+    case Kind::dcgan: dcgan_discriminator(*d, config, in, shape, conditioning); break;
+    case Kind::mlp: mlp_discriminator(*d, config, in, conditioning); break;
+    default: stacked_digits_discriminator(*d, config, in, conditioning);
+  }
   return d;
 }
 

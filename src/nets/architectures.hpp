@@ -1,6 +1,7 @@
 // The generators and discriminators that a recipe can name.
 // "dcgan": Radford et al. 2016, "Unsupervised Representation Learning with DCGANs", in the layout of PyTorch's example, for
-//   28 (the MNIST preset), 32, 64 and 128 pixels (dcgan.cpp). "mlp": fully connected, for points (mlp.cpp).
+//   28 (the MNIST preset), 32, 64 and 128 pixels (dcgan.cpp). "mlp": fully connected, for points (mlp.cpp). "dcgan5x5", "crippled":
+//   published ones for stacked digits (stacked_digits.cpp).
 // The number of a layer is its name in files; a key at its default adds no layer, so the numbers of plain networks never change.
 #pragma once
 #include <memory>

@@ -9,8 +9,6 @@
 namespace ganymede::nets {
 namespace {
 
-constexpr double momentum = 0.1;
-
 // n, mean and M2 of each rank -> those of all, added up in rank order in float64.
 NormStatistics batch_statistics(const at::Tensor& x, BatchStatistics* statistics) {
   const int64_t channels = x.size(1);
@@ -34,8 +32,8 @@ NormStatistics batch_statistics(const at::Tensor& x, BatchStatistics* statistics
 
 }  // namespace
 
-RunningStatistics::RunningStatistics(torch::nn::Module& layer, int64_t channels)
-    : mean_(layer.register_buffer("running_mean", at::zeros({channels}))),
+RunningStatistics::RunningStatistics(torch::nn::Module& layer, int64_t channels, double momentum)
+    : momentum_(momentum), mean_(layer.register_buffer("running_mean", at::zeros({channels}))),
       variance_(layer.register_buffer("running_var", at::ones({channels}))),
       batches_(layer.register_buffer("num_batches_tracked", at::zeros({}, at::kLong))) {}
 
@@ -44,14 +42,14 @@ NormStatistics RunningStatistics::measure(const at::Tensor& x, bool training, Ba
   if (!training) return {mean_.to(at::kDouble, false, true), variance_.to(at::kDouble, false, true), 0, nullptr};
   batches_.add_(1);
   const auto s = batch_statistics(x.detach(), over_ranks);
-  mean_.mul_(1.0 - momentum).add_(s.mean, momentum);
-  variance_.mul_(1.0 - momentum).add_(s.variance, momentum * s.count / (s.count - 1.0));
+  mean_.mul_(1.0 - momentum_).add_(s.mean, momentum_);
+  variance_.mul_(1.0 - momentum_).add_(s.variance, momentum_ * s.count / (s.count - 1.0));
   return s;
 }
 
-BatchNorm::BatchNorm(int64_t channels)
+BatchNorm::BatchNorm(int64_t channels, double momentum)
     : channels_(channels), weight_(register_parameter("weight", at::empty({channels}))),
-      bias_(register_parameter("bias", at::empty({channels}))), running_(*this, channels) {}
+      bias_(register_parameter("bias", at::empty({channels}))), running_(*this, channels, momentum) {}
 
 NormInput BatchNorm::prepare(const at::Tensor& x) { return {weight_, bias_, running_.measure(x, is_training(), statistics_)}; }
 

@@ -60,7 +60,7 @@ at::Tensor apply_map(const LinearMap& map, const at::Tensor& input, const at::Te
   switch (map.kind) {
     case LinearMap::Kind::matrix: return at::GradMode::is_enabled() ? at::linear(x, w, b) : matrix_product(x, w, b);
     case LinearMap::Kind::convolution: return at::conv2d(x, w, b, map.stride, map.padding);
-    default: return at::conv_transpose2d(x, w, b, map.stride, map.padding);
+    default: return at::conv_transpose2d(x, w, b, map.stride, map.padding, map.output_padding);
   }
 }
 
@@ -89,9 +89,10 @@ WeightGradients map_weight_gradients(const LinearMap& map, const at::Tensor& dy,
   if (!needed[0]) return {{}, dy.sum({0, 2, 3})};
   const auto weight = saved_weight.to(dy.scalar_type());
   const bool transposed = map.kind == LinearMap::Kind::transposed;
-  const std::vector<int64_t> stride(2, map.stride), padding(2, map.padding), ones(2, 1), zeros(2, 0), bias_size{weight.size(transposed ? 1 : 0)};
+  const std::vector<int64_t> stride(2, map.stride), padding(2, map.padding), ones(2, 1), left_over(2, map.output_padding);
+  const std::vector<int64_t> bias_size{weight.size(transposed ? 1 : 0)};
   auto [dx, dw, db] = at::convolution_backward(dy, x.to(dy.scalar_type()), weight, at::OptionalIntArrayRef(bias_size), stride, padding, ones, transposed,
-                                               zeros, 1, {false, true, needed[1]});
+                                               left_over, 1, {false, true, needed[1]});
   return {dw, db};
 }
 
@@ -262,7 +263,7 @@ at::Tensor run_block(const at::Tensor& x, const std::optional<NormInput>& norm, 
   block->slope = slope;
   block->has_norm = norm.has_value(), block->has_map = map != nullptr;
   block->x_type = x.scalar_type();
-  if (map) block->map = {map->kind, map->stride, map->padding, {}, {}};
+  if (map) block->map = {map->kind, map->stride, map->padding, {}, {}, map->output_padding};
   const auto weight = map ? map->weight : at::Tensor(), bias = map ? map->bias : at::Tensor();
   if (norm) {
     at::NoGradGuard no_graph;

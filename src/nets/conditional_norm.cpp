@@ -8,9 +8,9 @@
 
 namespace ganymede::nets {
 
-ConditionalBatchNorm::ConditionalBatchNorm(int64_t channels, int64_t classes)
+ConditionalBatchNorm::ConditionalBatchNorm(int64_t channels, int64_t classes, double momentum)
     : channels_(channels), classes_(classes), weight_(register_parameter("weight", at::empty({classes, channels}))),
-      bias_(register_parameter("bias", at::empty({classes, channels}))), running_(*this, channels) {}
+      bias_(register_parameter("bias", at::empty({classes, channels}))), running_(*this, channels, momentum) {}
 
 at::Tensor ConditionalBatchNorm::forward(const at::Tensor& x, const Pass& pass) {
   if (!pass.labels.defined() || pass.labels.size(0) != x.size(0))

@@ -10,7 +10,7 @@ namespace ganymede::nets {
 /// throws Error(Fault::bug) where they are missing.
 class ConditionalBatchNorm final : public Layer {
  public:
-  ConditionalBatchNorm(int64_t channels, int64_t classes);
+  ConditionalBatchNorm(int64_t channels, int64_t classes, double momentum = batch_norm_momentum);
   void share_statistics(BatchStatistics* statistics) override { over_ranks_ = statistics; }
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;

@@ -8,7 +8,7 @@ namespace ganymede::nets {
 namespace {
 
 // Doubles the side.
-void add_up(Network& g, const GeneratorConfig& c, int64_t in, int64_t out, bool bias, double gain = std::numbers::sqrt2) {
+void add_up(Network& g, const GeneratorConfig& c, int64_t in, int64_t out, bool bias, double gain = hidden_gain) {
   const auto rule = weight_rule(c, gain);
   if (c.upsample == Upsampling::transposed) {
     g.add<ConvTranspose2d>(ConvShape{in, out, 4, 2, 1, bias}, rule);
@@ -21,8 +21,8 @@ void add_up(Network& g, const GeneratorConfig& c, int64_t in, int64_t out, bool 
 // The preset for MNIST's own 28 pixels: a Linear to 7×7, two doublings.
 void generator28(Network& g, const GeneratorConfig& c, int64_t in, int64_t channels, int64_t classes) {
   const int64_t w = c.width;
-  // Its bias is published although batch norm follows, which removes it.
-  g.add<Linear>(in, 2 * w * 7 * 7, Linear::Start::dcgan, /*untrained_bias=*/removes_bias(norm_of(c)), weight_rule(c, first_dense_gain));
+  const auto bias = bias_in_front_of(c, norm_of(c));  // published although batch norm follows, which removes it
+  g.add<Linear>(in, 2 * w * 7 * 7, Linear::Start::dcgan, bias.is_untrained, weight_rule(c, first_dense_gain), bias.is_there);
   g.add<Reshape>(std::vector<int64_t>{2 * w, 7, 7});
   finish_hidden(g, c, 2 * w, classes);
   add_up(g, c, 2 * w, w, /*bias=*/false);
@@ -45,12 +45,13 @@ void generator_of_power(Network& g, const GeneratorConfig& c, int64_t in, int64_
 }
 
 // Halves the side.
-void add_down(Network& d, const DiscriminatorConfig& c, int64_t in, int64_t out, bool bias, Norm norm, bool is_last) {
+void add_down(Network& d, const DiscriminatorConfig& c, int64_t in, int64_t out, bool is_biased, Norm norm, bool is_last) {
   const bool strided = c.down == Down::stride;
-  ConvShape shape{in, out, strided ? 4 : 3, strided ? 2 : 1, 1, bias};
-  shape.untrained_bias = bias && removes_bias(norm);
+  const auto bias = bias_in_front_of(c, norm);
+  ConvShape shape{in, out, strided ? 4 : 3, strided ? 2 : 1, 1, is_biased && bias.is_there};
+  shape.untrained_bias = shape.bias && bias.is_untrained;
   d.add<Conv2d>(shape, weight_rule(c));
-  add_norm(d, norm, out, 0);
+  add_norm(d, c, norm, out, 0);
   add_activation(d, c.activation, c.slope);
   if (!is_last) add_dropout(d, c);
   if (!strided) d.add<Pool>(c.down == Down::average ? Pool::Kind::average : Pool::Kind::largest);

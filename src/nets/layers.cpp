@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/max.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/tanh.h>
 #include <fmt/format.h>
@@ -26,7 +27,8 @@ at::Tensor bias_of(Layer& layer, int64_t out, bool bias, bool untrained) {
 }
 
 std::string describe_conv(const char* name, const ConvShape& s, const ScaledWeight& weight) {
-  return fmt::format("{}({}, {}, kernel {}, stride {}, padding {}{}{})", name, s.in, s.out, s.kernel, s.stride, s.padding,
+  const auto further = s.output_padding > 0 ? fmt::format(", output padding {}", s.output_padding) : "";
+  return fmt::format("{}({}, {}, kernel {}, stride {}, padding {}{}{}{})", name, s.in, s.out, s.kernel, s.stride, s.padding, further,
                      s.bias ? ", bias" : "", weight.describe());
 }
 
@@ -46,29 +48,34 @@ ConvTranspose2d::ConvTranspose2d(const ConvShape& s, const WeightRule& rule)
     : shape_(s), weight_(*this, {s.in, s.out, s.kernel, s.kernel}, 1, s.in * s.kernel * s.kernel, rule),
       bias_(bias_of(*this, s.out, s.bias, s.untrained_bias)) {}
 std::optional<LinearMap> ConvTranspose2d::linear_map() {
-  return LinearMap{LinearMap::Kind::transposed, shape_.stride, shape_.padding, weight_.next(), bias_};
+  return LinearMap{LinearMap::Kind::transposed, shape_.stride, shape_.padding, weight_.next(), bias_, shape_.output_padding};
 }
 at::Tensor ConvTranspose2d::forward(const at::Tensor& x, const Pass&) {
   const auto image = x.dim() == 2 ? x.view({x.size(0), x.size(1), 1, 1}) : x;
-  return at::conv_transpose2d(image, weight_.next(), bias_, shape_.stride, shape_.padding);
+  return at::conv_transpose2d(image, weight_.next(), bias_, shape_.stride, shape_.padding, shape_.output_padding);
 }
 std::string ConvTranspose2d::describe() const { return describe_conv("ConvTranspose2d", shape_, weight_); }
 std::vector<Init> ConvTranspose2d::initial() const { return dcgan_start(weight_, shape_.bias); }
 
-Linear::Linear(int64_t in, int64_t out, Start start, bool untrained_bias, const WeightRule& rule)
+Linear::Linear(int64_t in, int64_t out, Start start, bool untrained_bias, const WeightRule& rule, bool has_bias)
     : in_(in), out_(out), start_(start), untrained_bias_(untrained_bias), weight_(*this, {out, in}, 0, in, rule),
-      bias_(bias_of(*this, out, true, untrained_bias)) {}
+      bias_(bias_of(*this, out, has_bias, untrained_bias)) {}
 std::optional<LinearMap> Linear::linear_map() { return LinearMap{LinearMap::Kind::matrix, 1, 0, weight_.next(), bias_}; }
 at::Tensor Linear::forward(const at::Tensor& x, const Pass&) { return at::linear(x, weight_.next(), bias_); }
-std::string Linear::describe() const { return fmt::format("Linear({}, {}{})", in_, out_, weight_.describe()); }
+std::string Linear::describe() const {
+  return fmt::format("Linear({}, {}{}{})", in_, out_, bias_.defined() ? "" : ", no bias", weight_.describe());
+}
 std::vector<Init> Linear::initial() const {
-  if (start_ == Start::dcgan) return dcgan_start(weight_, true);
+  const auto starts = [&](const Init& weight, const Init& bias) {
+    return weight_.starts(weight, bias_.defined() ? std::optional(untrained_bias_ ? Init::constant(0.0) : bias) : std::nullopt);
+  };
+  if (start_ == Start::dcgan) return starts(Init::normal(0.0, 0.02), Init::constant(0.0));
   if (start_ == Start::he || start_ == Start::glorot) {
     const double reach = std::sqrt(6.0 / static_cast<double>(start_ == Start::he ? in_ : in_ + out_));
-    return weight_.starts(Init::uniform(-reach, reach), Init::constant(0.0));
+    return starts(Init::uniform(-reach, reach), Init::constant(0.0));
   }
   const double bound = 1.0 / std::sqrt(static_cast<double>(in_));
-  return weight_.starts(Init::uniform(-bound, bound), untrained_bias_ ? Init::constant(0.0) : Init::uniform(-bound, bound));
+  return starts(Init::uniform(-bound, bound), Init::uniform(-bound, bound));
 }
 
 // In place: no layer's backward needs its own output, so the values before the activation need not be kept.
@@ -82,6 +89,11 @@ at::Tensor Elu::forward(const at::Tensor& x, const Pass&) {
   auto y = x;
   return at::elu_(y);
 }
+
+at::Tensor Maxout::forward(const at::Tensor& x, const Pass&) {
+  return std::get<0>(at::max(x.reshape({x.size(0), x.size(1) / pieces_, pieces_}), 2));
+}
+std::string Maxout::describe() const { return fmt::format("Maxout({})", pieces_); }
 
 at::Tensor Tanh::forward(const at::Tensor& x, const Pass&) {
   auto y = x;

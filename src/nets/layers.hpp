@@ -23,6 +23,7 @@ struct LinearMap {
   enum class Kind { convolution, transposed, matrix } kind = Kind::matrix;
   int64_t stride = 1, padding = 0;
   at::Tensor weight, bias;  // bias undefined where there is none
+  int64_t output_padding = 0;
 };
 
 class BatchStatistics;
@@ -51,6 +52,7 @@ struct ConvShape {
   int64_t in = 1, out = 1, kernel = 4, stride = 2, padding = 1;
   bool bias = false;
   bool untrained_bias = false;  // counted and kept in files, but stays 0, because a norm follows that removes it
+  int64_t output_padding = 0;   // transposed: further rows and columns at the far border
 };
 
 /// [B,in,H,W] -> [B,out,⌊(H+2p−k)/s⌋+1,…]; weight [out,in,k,k].
@@ -70,7 +72,7 @@ class Conv2d final : public Layer {
   at::Tensor bias_;
 };
 
-/// [B,in,H,W] -> [B,out,(H−1)s−2p+k,…]; weight [in,out,k,k]. Latents [B,in] count as pictures of one pixel.
+/// [B,in,H,W] -> [B,out,(H−1)s−2p+k+output_padding,…]; weight [in,out,k,k]. Latents [B,in] count as pictures of one pixel.
 class ConvTranspose2d final : public Layer {
  public:
   explicit ConvTranspose2d(const ConvShape& shape, const WeightRule& rule = {});
@@ -93,7 +95,7 @@ class Linear final : public Layer {
   // dcgan: N(0, 0.02²) with bias 0; torch_default: uniform ±1/√in for both; he: uniform ±√(6/in), bias 0; glorot: ±√(6/(in+out)), bias 0
   enum class Start { dcgan, torch_default, he, glorot };
   /// untrained_bias: as in ConvShape.
-  Linear(int64_t in, int64_t out, Start start, bool untrained_bias = false, const WeightRule& rule = {});
+  Linear(int64_t in, int64_t out, Start start, bool untrained_bias = false, const WeightRule& rule = {}, bool has_bias = true);
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override;
   std::vector<Init> initial() const override;
@@ -129,6 +131,18 @@ class Elu final : public Layer {
   at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
   std::string describe() const override { return "ELU"; }
   bool is_in_place() const override { return true; }
+};
+
+/// The largest of each `pieces` consecutive numbers, of equal ones the first: [B,F·pieces] -> [B,F]. With a Linear in front of it a
+/// layer of F units that learn their activation. Goodfellow et al. 2013, "Maxout Networks".
+class Maxout final : public Layer {
+ public:
+  explicit Maxout(int64_t pieces) : pieces_(pieces) {}
+  at::Tensor forward(const at::Tensor& x, const Pass& pass) override;
+  std::string describe() const override;
+
+ private:
+  int64_t pieces_;
 };
 
 /// Overwrites its input.

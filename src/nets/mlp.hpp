@@ -1,5 +1,5 @@
 // The fully connected architecture, for points: `depth` hidden layers of `width` units, a plain linear output. Weights and biases
-// start as PyTorch's Linear does.
+// start as PyTorch's Linear does, unless `init` says otherwise.
 #pragma once
 #include "nets/network.hpp"
 #include "nets/network_config.hpp"

@@ -13,11 +13,18 @@ namespace {
 constexpr std::string_view default_word = "default";
 
 void describe_size(config::Fields& fields, NetworkConfig& c) {
-  fields.choice("kind", c.kind, {{"dcgan", Kind::dcgan}, {"mlp", Kind::mlp}}, "architecture: dcgan for images, mlp for points");
-  fields.integer("width", c.width, "dcgan: filters at the widest resolution; mlp: units of a hidden layer").at_least(1).at_most(4096);
+  fields.choice("kind", c.kind, {{"dcgan", Kind::dcgan}, {"mlp", Kind::mlp}, {"dcgan5x5", Kind::dcgan5x5}, {"crippled", Kind::crippled}},
+                "architecture: dcgan for images, mlp for points; dcgan5x5 and crippled are published ones for stacked digits");
+  fields.integer("width", c.width, "filters at the widest resolution; mlp: units of a hidden layer").at_least(1).at_most(4096);
   fields.integer("depth", c.depth, "mlp: hidden layers").at_least(1).at_most(64);
-  fields.choice("init", c.start, {{default_word, NetworkConfig::Start::by_kind}, {"he", NetworkConfig::Start::he}},
-                "mlp: first weights; default is PyTorch's, he is for relu");
+  using Start = NetworkConfig::Start;
+  fields.choice("init", c.start, {{default_word, Start::by_kind}, {"he", Start::he}, {"normal", Start::normal}},
+                "mlp: first weights; default is PyTorch's, he is for relu, normal is N(0, 0.02 squared) with biases 0");
+}
+
+void describe_batch_norm(config::Fields& fields, NetworkConfig& c) {
+  fields.flag("bias_before_norm", c.bias_before_norm, "keep the biases that batch norm removes, at 0, as most published networks do");
+  fields.number("norm_momentum", c.norm_momentum, "share of a batch in batch norm's running statistics").above(0).at_most(1);
 }
 
 void describe_slope(config::Fields& fields, double& slope) {
@@ -28,6 +35,15 @@ void describe_equalized(config::Fields& fields, bool& equalized) {
   fields.flag("equalized_lr", equalized, "weights stored N(0,1) and scaled where they are used");
 }
 
+const char* name_of(Kind kind) {
+  switch (kind) {
+    case Kind::dcgan: return "dcgan";
+    case Kind::mlp: return "mlp";
+    case Kind::dcgan5x5: return "dcgan5x5";
+    default: return "crippled";
+  }
+}
+
 void check_kind(const NetworkConfig& config, const SampleShape& shape, const char* which) {
   if (config.kind == Kind::mlp) {
     if (!shape.is_points)
@@ -36,8 +52,15 @@ void check_kind(const NetworkConfig& config, const SampleShape& shape, const cha
     return;
   }
   if (shape.is_points)
-    throw Error(Fault::recipe, "{}.kind = \"dcgan\" works on images, and the data set holds points", which)
+    throw Error(Fault::recipe, "{}.kind = \"{}\" works on images, and the data set holds points", which, name_of(config.kind))
         .remedy("set {}.kind = \"mlp\"", which);
+  if (config.kind != Kind::dcgan) {
+    if (shape.height != 28 || shape.width != 28)
+      throw Error(Fault::recipe, "{}.kind = \"{}\" is for 28 pixels square, and the data set's images are {} x {}", which,
+                  name_of(config.kind), shape.height, shape.width)
+          .remedy("set {}.kind = \"dcgan\", or build the data set again with `ganymede data build SRC OUT --size 28`", which);
+    return;
+  }
   const bool is_power = std::has_single_bit(static_cast<uint64_t>(shape.height));
   const bool known = shape.height == 28 || (is_power && shape.height >= 32 && shape.height <= 128);
   if (shape.height != shape.width || !known)
@@ -45,6 +68,15 @@ void check_kind(const NetworkConfig& config, const SampleShape& shape, const cha
                 which, shape.height, shape.width)
         .remedy("build the data set again with `ganymede data build SRC OUT --size 32`");
 }
+
+// What D's last activation has.
+int64_t channels_of_features(const DiscriminatorConfig& c, const SampleShape& shape) {
+  if (c.kind == Kind::mlp) return c.width;
+  if (c.kind == Kind::dcgan5x5) return 8 * c.width;
+  return shape.height == 28 ? 4 * c.width : c.width * shape.height / 8;
+}
+
+bool is_published(Kind kind) { return kind == Kind::dcgan5x5 || kind == Kind::crippled; }
 
 }  // namespace
 
@@ -55,7 +87,7 @@ void describe(config::Fields& fields, GeneratorConfig& c) {
                  {"relu", Activation::relu},
                  {"leaky_relu", Activation::leaky_relu},
                  {"elu", Activation::elu}},
-                "of hidden layers; default is relu for dcgan, leaky_relu for mlp");
+                "of hidden layers; default is leaky_relu for mlp, else relu");
   describe_slope(fields, c.slope);
   fields.choice("upsample", c.upsample,
                 {{"transposed", Upsampling::transposed}, {"nearest", Upsampling::nearest}, {"bilinear", Upsampling::bilinear}},
@@ -67,22 +99,29 @@ void describe(config::Fields& fields, GeneratorConfig& c) {
                  {"pixel", Norm::pixel},
                  {"virtual", Norm::virtual_batch},
                  {"conditional", Norm::conditional}},
-                "of hidden layers; default is batch for dcgan, none for mlp");
+                "of hidden layers; default is none for mlp, else batch");
+  describe_batch_norm(fields, c);
   describe_equalized(fields, c.equalized_lr);
 }
 
 void describe(config::Fields& fields, DiscriminatorConfig& c) {
   describe_size(fields, c);
   fields.choice("activation", c.activation,
-                {{"relu", Activation::relu}, {"leaky_relu", Activation::leaky_relu}, {"elu", Activation::elu}}, "of hidden layers");
+                {{"relu", Activation::relu},
+                 {"leaky_relu", Activation::leaky_relu},
+                 {"elu", Activation::elu},
+                 {"maxout", Activation::maxout}},
+                "of hidden layers; maxout is for mlp");
   describe_slope(fields, c.slope);
+  fields.integer("maxout_pieces", c.maxout_pieces, "maxout: linear pieces of a unit").at_least(2).at_most(64);
   fields.choice("down", c.down, {{"stride", Down::stride}, {"avg", Down::average}, {"max", Down::largest}},
                 "dcgan: 4x4 convolutions with stride, or 3x3 convolutions and 2x2 pooling");
   fields.choice("head", c.head, {{"flatten", Head::flatten}, {"gap", Head::average}, {"gsp", Head::sum}},
                 "dcgan: what the last layer reads: all pixels, their mean or their sum");
   fields.choice("norm", c.norm,
                 {{default_word, Norm::by_kind}, {"batch", Norm::batch}, {"none", Norm::none}, {"virtual", Norm::virtual_batch}},
-                "of hidden layers but the first; default is batch for dcgan of 32 pixels and more, else none");
+                "of hidden layers but the first (crippled: of all); default is none for mlp and for dcgan of 28 pixels, else batch");
+  describe_batch_norm(fields, c);
   fields.number("dropout", c.dropout, "probability to drop, behind each activation but the last; 0 = off").at_least(0).below(1);
   fields.flag("dropout_channel", c.dropout_channel, "dropout drops whole channels");
   fields.integer("minibatch_stddev", c.minibatch_stddev, "samples of a group whose spread the last layer sees; 0 = off, 1 = the whole batch")
@@ -99,18 +138,20 @@ void describe(config::Fields& fields, DiscriminatorConfig& c) {
 
 Activation activation_of(const GeneratorConfig& c) {
   if (c.activation != Activation::by_kind) return c.activation;
-  return c.kind == Kind::dcgan ? Activation::relu : Activation::leaky_relu;
+  return c.kind == Kind::mlp ? Activation::leaky_relu : Activation::relu;
 }
 
 Norm norm_of(const GeneratorConfig& c) {
   if (c.norm != Norm::by_kind) return c.norm;
-  return c.kind == Kind::dcgan ? Norm::batch : Norm::none;
+  return c.kind == Kind::mlp ? Norm::none : Norm::batch;
 }
 
 Norm norm_of(const DiscriminatorConfig& c, const SampleShape& shape) {
   if (c.norm != Norm::by_kind) return c.norm;
-  return c.kind == Kind::dcgan && shape.height != 28 ? Norm::batch : Norm::none;
+  return c.kind == Kind::mlp || (c.kind == Kind::dcgan && shape.height == 28) ? Norm::none : Norm::batch;
 }
+
+int64_t uneven_kernel(const GeneratorConfig& c) { return c.kind == Kind::dcgan5x5 ? 5 : c.kind == Kind::crippled ? 3 : 0; }
 
 std::vector<NetworkMistake> check_networks(const GeneratorConfig& g, const DiscriminatorConfig& d, const ConditionalConfig& conditional) {
   const bool points_g = g.kind == Kind::mlp, points_d = d.kind == Kind::mlp;
@@ -122,8 +163,15 @@ std::vector<NetworkMistake> check_networks(const GeneratorConfig& g, const Discr
   const Rule rules[] = {
       {d.spectral_norm && d.equalized_lr, "discriminator.equalized_lr",
        "discriminator.spectral_norm and discriminator.equalized_lr both scale the weights of one layer; keep one of them"},
-      {!points_g && g.start == NetworkConfig::Start::he, "generator.init", "generator.init = \"he\" is for kind = \"mlp\"; leave it out"},
-      {!points_d && d.start == NetworkConfig::Start::he, "discriminator.init", "discriminator.init = \"he\" is for kind = \"mlp\"; leave it out"},
+      {!points_g && g.start != NetworkConfig::Start::by_kind, "generator.init", "generator.init is for kind = \"mlp\"; leave it out"},
+      {!points_d && d.start != NetworkConfig::Start::by_kind, "discriminator.init",
+       "discriminator.init is for kind = \"mlp\"; leave it out"},
+      {!points_d && d.activation == Activation::maxout, "discriminator.activation",
+       "discriminator.activation = \"maxout\" is for kind = \"mlp\"; use another"},
+      {is_published(g.kind) && g.upsample != Upsampling::transposed, "generator.upsample",
+       "generator.upsample is for kind = \"dcgan\": the published networks have transposed convolutions; leave it out"},
+      {is_published(d.kind) && d.down != Down::stride, "discriminator.down",
+       "discriminator.down is for kind = \"dcgan\": the published networks have convolutions with stride; leave it out"},
       {points_g && g.upsample != Upsampling::transposed, "generator.upsample",
        "generator.upsample doubles pictures, and generator.kind = \"mlp\" makes points"},
       {norm_of(g) == Norm::pixel && g.width == 1, "generator.norm",
@@ -149,7 +197,7 @@ void check_shape(const GeneratorConfig& c, const SampleShape& shape) { check_kin
 
 void check_shape(const DiscriminatorConfig& c, const SampleShape& shape) {
   check_kind(c, shape, "discriminator");
-  const int64_t channels = c.kind == Kind::mlp ? c.width : shape.height == 28 ? 4 * c.width : c.width * shape.height / 8;
+  const int64_t channels = channels_of_features(c, shape);
   if (c.minibatch_stddev > 0 && channels % c.minibatch_stddev_maps != 0)
     throw Error(Fault::recipe, "discriminator.minibatch_stddev_maps = {} does not divide the {} channels in front of the last layer",
                 c.minibatch_stddev_maps, channels)

@@ -12,8 +12,9 @@ class Fields;
 
 namespace ganymede::nets {
 
-enum class Kind { dcgan, mlp };
-enum class Activation { by_kind, relu, leaky_relu, elu };
+/// dcgan5x5, crippled: the networks of published benchmarks on stacked digits (stacked_digits.hpp).
+enum class Kind { dcgan, mlp, dcgan5x5, crippled };
+enum class Activation { by_kind, relu, leaky_relu, elu, maxout };
 /// What stands between a hidden layer and its activation; pixel: behind the activation (pixel_norm.hpp).
 enum class Norm { by_kind, batch, none, pixel, virtual_batch, conditional };
 enum class Upsampling { transposed, nearest, bilinear };
@@ -30,14 +31,16 @@ struct NetworkConfig {
   Kind kind = Kind::dcgan;
   int64_t width = 64;  // dcgan: filters at the widest resolution; mlp: units of a hidden layer
   int64_t depth = 2;   // mlp: hidden layers
-  enum class Start { by_kind, he } start = Start::by_kind;  // mlp: first weights; by_kind is PyTorch's
+  enum class Start { by_kind, he, normal } start = Start::by_kind;  // mlp: first weights; by_kind is PyTorch's
+  bool bias_before_norm = true;  // a bias that batch norm removes is counted and kept, at 0, as published networks have it
+  double norm_momentum = 0.1;    // share of a batch in batch norm's running statistics
 };
 
 struct GeneratorConfig : NetworkConfig {
-  Activation activation = Activation::by_kind;  // of hidden layers; dcgan: relu, mlp: leaky_relu
+  Activation activation = Activation::by_kind;  // of hidden layers; mlp: leaky_relu, else relu
   double slope = 0.2;                           // leaky_relu's
   Upsampling upsample = Upsampling::transposed;
-  Norm norm = Norm::by_kind;  // dcgan: batch, mlp: none
+  Norm norm = Norm::by_kind;  // mlp: none, else batch
   bool equalized_lr = false;
 };
 void describe(config::Fields& fields, GeneratorConfig& c);
@@ -45,9 +48,10 @@ void describe(config::Fields& fields, GeneratorConfig& c);
 struct DiscriminatorConfig : NetworkConfig {
   Activation activation = Activation::leaky_relu;
   double slope = 0.2;
+  int64_t maxout_pieces = 5;  // maxout: linear pieces of a unit
   Down down = Down::stride;
   Head head = Head::flatten;
-  Norm norm = Norm::by_kind;  // dcgan of 32 pixels and more: batch; 28 pixels and mlp: none
+  Norm norm = Norm::by_kind;  // dcgan of 28 pixels and mlp: none; else batch
   double dropout = 0.0;       // probability to drop, behind each activation but the last; 0: off
   bool dropout_channel = false;
   int64_t minibatch_stddev = 0;       // samples of a group (minibatch_stddev.hpp); 0: off, 1: the whole batch
@@ -65,6 +69,9 @@ void describe(config::Fields& fields, DiscriminatorConfig& c);
 Activation activation_of(const GeneratorConfig& c);
 Norm norm_of(const GeneratorConfig& c);
 Norm norm_of(const DiscriminatorConfig& c, const SampleShape& shape);
+
+/// Side of the kernels of G's upsampling where it is no multiple of the stride (Odena et al. 2016), else 0.
+int64_t uneven_kernel(const GeneratorConfig& c);
 
 /// A combination that no network can be built from, seen from the recipe alone: the key to point at, and what is wrong.
 struct NetworkMistake {

@@ -43,11 +43,16 @@ WeightRule weight_rule(const DiscriminatorConfig& c, double gain) {
 
 bool removes_bias(Norm norm) { return norm == Norm::batch || norm == Norm::virtual_batch || norm == Norm::conditional; }
 
-void add_norm(Network& net, Norm norm, int64_t channels, int64_t classes) {
+Bias bias_in_front_of(const NetworkConfig& c, Norm norm) {
+  if (!removes_bias(norm)) return {};
+  return {c.bias_before_norm, c.bias_before_norm};
+}
+
+void add_norm(Network& net, const NetworkConfig& c, Norm norm, int64_t channels, int64_t classes) {
   switch (norm) {
-    case Norm::batch: net.add<BatchNorm>(channels); break;
+    case Norm::batch: net.add<BatchNorm>(channels, c.norm_momentum); break;
     case Norm::virtual_batch: net.add<VirtualBatchNorm>(channels); break;
-    case Norm::conditional: net.add<ConditionalBatchNorm>(channels, classes); break;
+    case Norm::conditional: net.add<ConditionalBatchNorm>(channels, classes, c.norm_momentum); break;
     default: break;
   }
 }
@@ -61,7 +66,7 @@ void add_activation(Network& net, Activation activation, double slope) {
 
 void finish_hidden(Network& g, const GeneratorConfig& c, int64_t channels, int64_t classes) {
   const Norm norm = norm_of(c);
-  add_norm(g, norm, channels, classes);
+  add_norm(g, c, norm, channels, classes);
   add_activation(g, activation_of(c), c.slope);
   if (norm == Norm::pixel) g.add<PixelNorm>();
 }

@@ -27,6 +27,27 @@ TEST(Architectures, HaveTheirPublishedParameterCounts) {
   EXPECT_EQ(make_discriminator({Kind::mlp, 128, 2}, points)->parameter_count(), 17'025);
 }
 
+// Section 25: PacGAN's networks for mixtures, by their members m; section 29: those of stacked digits, crippled to 1/4 and 1/2; section 9.
+TEST(Architectures, HaveThePublishedCountsOfPackedNetworks) {
+  const SampleShape points{true, 0, 0, 0, 2};
+  GeneratorConfig g{Kind::mlp, 400, 4};
+  g.norm = Norm::batch, g.activation = Activation::relu, g.bias_before_norm = false;
+  EXPECT_EQ(make_generator(g, {2, Prior::normal}, points)->parameter_count(), 484'802);
+  EXPECT_EQ(make_generator({Kind::crippled, 8, 2}, {256, Prior::normal}, image(28, 3))->parameter_count(), 287'875);
+  DiscriminatorConfig d{Kind::mlp, 200, 3};
+  d.activation = Activation::maxout;
+  for (int64_t m = 1; m <= 4; ++m) {
+    EXPECT_EQ(make_discriminator(d, points, {}, m)->parameter_count(), 405'201 + 2'000 * (m - 1)) << m;
+    EXPECT_EQ(make_discriminator({Kind::crippled, 2, 2}, image(28, 3), {}, m)->parameter_count(), 531 + 54 * m) << m;
+    EXPECT_EQ(make_discriminator({Kind::crippled, 4, 2}, image(28, 3), {}, m)->parameter_count(), 1'781 + 108 * m) << m;
+  }
+  // 100·2048 + 2048; ConvT 5x5 512-256-128-64-3 and D's Conv 3-64-128-256-512, biased; batch norm; Linear 2048-1.
+  const int64_t linear = 101 * 2048, up = 25 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 256 + 128 + 64 + 3, g_norms = 2 * (512 + 256 + 128 + 64);
+  EXPECT_EQ(make_generator({Kind::dcgan5x5, 64, 2}, {100, Prior::uniform}, image(28, 3))->parameter_count(), linear + up + g_norms);
+  const int64_t down = 25 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) + 64 + 128 + 256 + 512, d_norms = 2 * (128 + 256 + 512);
+  EXPECT_EQ(make_discriminator({Kind::dcgan5x5, 64, 2}, image(28, 3))->parameter_count(), down + d_norms + 2049);
+}
+
 // Section 37: 28 pixels, pooling. Section 43: D of twice the channels reads a pair.
 TEST(Architectures, CountParametersOfTheirVariants) {
   DiscriminatorConfig pooled;
@@ -74,6 +95,29 @@ TEST(Architectures, StacksOfVariants) {
                                       "Conv2d(4, 8, kernel 3, stride 1, padding 1, spectral norm)", "LeakyReLU(0.2)", "MaxPool(2)",
                                       "Conv2d(8, 16, kernel 3, stride 1, padding 1, spectral norm)", "LeakyReLU(0.2)", "MaxPool(2)", "GlobalSum",
                                       "ProjectionHead(16, 5 classes, spectral norm)"}));
+}
+
+TEST(Architectures, StacksOfPublishedNetworks) {
+  EXPECT_EQ(lines(*make_generator({Kind::crippled, 1, 2}, {6, Prior::normal}, image(28, 3))),
+            (std::vector<std::string>{"Linear(6, 128)", "Reshape(8, 4, 4)", "BatchNorm(8)", "ReLU", "ConvTranspose2d(8, 4, kernel 3, stride 2, padding 1, bias)",
+                                      "BatchNorm(4)", "ReLU", "ConvTranspose2d(4, 2, kernel 3, stride 2, padding 1, output padding 1, bias)", "BatchNorm(2)", "ReLU",
+                                      "ConvTranspose2d(2, 1, kernel 3, stride 2, padding 1, output padding 1, bias)", "BatchNorm(1)", "ReLU",
+                                      "Conv2d(1, 3, kernel 3, stride 1, padding 1, bias)", "Tanh"}));
+  EXPECT_EQ(lines(*make_discriminator({Kind::crippled, 2, 2}, image(28, 3), {}, 2)),
+            (std::vector<std::string>{"Conv2d(6, 2, kernel 3, stride 2, padding 1, bias)", "BatchNorm(2)", "LeakyReLU(0.2)", "Conv2d(2, 4, kernel 3, stride 2, padding 1, bias)",
+                                      "BatchNorm(4)", "LeakyReLU(0.2)", "Conv2d(4, 8, kernel 3, stride 2, padding 1, bias)", "BatchNorm(8)", "LeakyReLU(0.2)", "Reshape(128)",
+                                      "Linear(128, 1)", "Reshape()"}));
+  EXPECT_EQ(lines(*make_generator({Kind::dcgan5x5, 1, 2}, {6, Prior::normal}, image(28, 3))),
+            (std::vector<std::string>{"Linear(6, 32)", "Reshape(8, 2, 2)", "BatchNorm(8)", "ReLU", "ConvTranspose2d(8, 4, kernel 5, stride 2, padding 2, output padding 1, bias)",
+                                      "BatchNorm(4)", "ReLU", "ConvTranspose2d(4, 2, kernel 5, stride 2, padding 2, bias)", "BatchNorm(2)", "ReLU",
+                                      "ConvTranspose2d(2, 1, kernel 5, stride 2, padding 2, output padding 1, bias)", "BatchNorm(1)", "ReLU",
+                                      "ConvTranspose2d(1, 3, kernel 5, stride 2, padding 2, output padding 1, bias)", "Tanh"}));
+  EXPECT_EQ(lines(*make_discriminator({Kind::dcgan5x5, 1, 2}, image(28, 3)))[1], "LeakyReLU(0.2)");
+  EXPECT_EQ(lines(*make_discriminator({Kind::dcgan5x5, 1, 2}, image(28, 3)))[3], "BatchNorm(2)");
+  DiscriminatorConfig d{Kind::mlp, 4, 2};
+  d.activation = Activation::maxout, d.maxout_pieces = 3, d.norm = Norm::batch, d.bias_before_norm = false;
+  EXPECT_EQ(lines(*make_discriminator(d, {true, 0, 0, 0, 2})),
+            (std::vector<std::string>{"Linear(2, 12)", "Maxout(3)", "Linear(4, 12, no bias)", "BatchNorm(12)", "Maxout(3)", "Linear(4, 1)", "Reshape()"}));
 }
 
 // Dropout behind each activation but the last; spread and nearness in front of the last layer; virtual norm where batch norm stood.
@@ -133,6 +177,12 @@ TEST(Architectures, LeaveBiasesInFrontOfNormsAlone) {
   points->initialize(Rng(1), 0);
   EXPECT_FALSE(points->named_parameters()["0.bias"].requires_grad());
   EXPECT_EQ(points->named_parameters()["0.bias"].abs().max().item<double>(), 0.0);
+  GeneratorConfig crippled{Kind::crippled, 1, 2};
+  auto all = make_generator(crippled, {4, Prior::normal}, image(28, 1));
+  EXPECT_FALSE(all->named_parameters()["0.bias"].requires_grad() || all->named_parameters()["4.bias"].requires_grad());
+  EXPECT_TRUE(all->named_parameters()["13.bias"].requires_grad()) << "no norm follows";
+  crippled.bias_before_norm = false;
+  EXPECT_FALSE(make_generator(crippled, {4, Prior::normal}, image(28, 1))->named_parameters().contains("4.bias"));
   GeneratorConfig bare{Kind::dcgan, 4, 2};
   bare.norm = Norm::none;
   EXPECT_TRUE(make_generator(bare, {}, image(28, 1))->named_parameters()["0.bias"].requires_grad());
@@ -149,6 +199,35 @@ TEST(Architectures, MakeAndReadPicturesOfTheirSize) {
     EXPECT_LE(x.abs().max().item<float>(), 1.0f);
     EXPECT_EQ(d->forward(x).sizes(), (std::vector<int64_t>{2}));
   }
+}
+
+TEST(Architectures, PublishedNetworksMakeAndReadStacks) {
+  const Rng rng(5);
+  for (const auto kind : {Kind::dcgan5x5, Kind::crippled}) {
+    auto g = make_generator({kind, 2, 2}, {10, Prior::normal}, image(28, 3));
+    auto d = make_discriminator({kind, 2, 2}, image(28, 3));
+    g->initialize(rng, 0), d->initialize(rng, 1);
+    const auto x = g->forward(latents(rng, {10, Prior::normal}, Draw{Purpose::z_d}, 0, 2, at::kFloat));
+    EXPECT_EQ(x.sizes(), (std::vector<int64_t>{2, 3, 28, 28}));
+    EXPECT_LE(x.abs().max().item<float>(), 1.0f);
+    EXPECT_EQ(d->forward(x).sizes(), (std::vector<int64_t>{2}));
+    EXPECT_THROW(make_generator({kind, 2, 2}, {}, image(32, 3)), Error);
+    EXPECT_THROW(make_discriminator({kind, 2, 2}, SampleShape{true, 0, 0, 0, 2}), Error);
+  }
+  DiscriminatorConfig d{Kind::dcgan5x5, 1, 2};
+  d.minibatch_stddev = 4, d.minibatch_stddev_maps = 8;
+  EXPECT_NO_THROW(make_discriminator(d, image(28, 3)));
+  d.minibatch_stddev_maps = 3;
+  EXPECT_THROW(make_discriminator(d, image(28, 3)), Error) << "8 channels make no 3 maps";
+}
+
+TEST(Architectures, MlpsStartAsAsked) {
+  DiscriminatorConfig d{Kind::mlp, 200, 3, NetworkConfig::Start::normal};
+  d.activation = Activation::maxout;
+  auto net = make_discriminator(d, {true, 0, 0, 0, 2});
+  net->initialize(Rng(1), 1);
+  EXPECT_NEAR(net->named_parameters()["2.weight"].std().item<double>(), 0.02, 0.0004);
+  EXPECT_EQ(net->named_parameters()["2.bias"].abs().max().item<double>(), 0.0);
 }
 
 TEST(Architectures, StartAsDcganDoes) {
@@ -202,6 +281,9 @@ TEST(Architectures, TrainUnderAutocast) {
   spectral.spectral_norm = true, spectral.dropout = 0.3, spectral.norm = Norm::none;
   pooled.down = Down::largest, pooled.head = Head::average, pooled.equalized_lr = true, pooled.minibatch_stddev = 1;
   mixing.minibatch_discrimination = 3, mixing.minibatch_stddev = 2, mixing.spectral_norm = true;
+  GeneratorConfig crippled{Kind::crippled, 1, 2}, wide_kernels{Kind::dcgan5x5, 1, 2};
+  DiscriminatorConfig pieces{Kind::mlp, 8, 2}, crippled_d{Kind::crippled, 2, 2};
+  pieces.activation = Activation::maxout;
   const SampleShape points{true, 0, 0, 0, 2};
   const LatentConfig latent{5, Prior::normal};
   const Rng rng(3);
@@ -215,7 +297,11 @@ TEST(Architectures, TrainUnderAutocast) {
       {make_generator(vector, latent, points), at::randn({4, 5})},
       {make_discriminator(spectral, image(32, 1), projection), at::randn({4, 1, 32, 32})},
       {make_discriminator(pooled, image(28, 1)), at::randn({4, 1, 28, 28})},
-      {make_discriminator(mixing, points), at::randn({4, 2})}};
+      {make_discriminator(mixing, points), at::randn({4, 2})},
+      {make_generator(crippled, latent, image(28, 3)), at::randn({4, 5})},
+      {make_generator(wide_kernels, latent, image(28, 3)), at::randn({4, 5})},
+      {make_discriminator(crippled_d, image(28, 3)), at::randn({4, 3, 28, 28})},
+      {make_discriminator(pieces, points), at::randn({4, 2})}};
   for (size_t i = 0; i < cases.size(); ++i) {
     const auto& [network, x] = cases[i];
     network->initialize(rng, 0);

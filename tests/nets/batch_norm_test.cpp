@@ -82,6 +82,17 @@ TEST(GlobalBatchNorm, MeetsItsClosedForm) {
   });
 }
 
+// A share of .05, as PacGAN's program has it: mean 3, variance 5 of four values.
+TEST(BatchNorm, RunningStatisticsTakeTheirShareOfABatch) {
+  BatchNorm norm(1, 0.05);
+  norm.to(at::kDouble);
+  at::NoGradGuard no_graph;
+  norm.parameters()[0].fill_(1.0), norm.parameters()[1].fill_(0.0);
+  norm.forward(at::tensor({0.0, 2.0, 4.0, 6.0}, at::kDouble).view({4, 1}), {});
+  EXPECT_NEAR(norm.buffers()[0].item<double>(), 0.05 * 3, 1e-12);
+  EXPECT_NEAR(norm.buffers()[1].item<double>(), 0.95 + 0.05 * 20.0 / 3.0, 1e-12);
+}
+
 // Two convolutions with batch norm and activation between.
 std::shared_ptr<Network> small_network() {
   auto net = std::make_shared<Network>("discriminator");

@@ -22,6 +22,7 @@ struct Case {
   bool has_norm = true, training = true, channels_last = true, map_is_trained = true;
   double slope = 0.2;
   std::optional<LinearMap::Kind> map = LinearMap::Kind::convolution;
+  int64_t output_padding = 0;
 };
 
 std::vector<Case> cases() {
@@ -41,6 +42,10 @@ std::vector<Case> cases() {
   all.push_back({"no norm, matrix", false, true, false, true, 0.2, Kind::matrix});
   all.push_back({"no norm, matrix, locked", false, true, false, false, 0.2, Kind::matrix});
   all.push_back({"matrix", true, true, false, true, 0.2, Kind::matrix});
+  all.push_back({"further rows", true, true, true, true, 1.0, Kind::transposed, 1});
+  all.push_back({"further rows, ReLU", true, true, false, true, 0.0, Kind::transposed, 1});
+  all.push_back({"further rows, no norm", false, true, true, true, 0.2, Kind::transposed, 1});
+  all.push_back({"further rows, locked", false, true, true, false, 0.2, Kind::transposed, 1});
   return all;
 }
 
@@ -76,7 +81,7 @@ at::Tensor fused(const Case& c, const Values& v) {
   }
   const auto x = c.has_norm ? v.x : v.x * 1.0;  // without norm the block overwrites its input
   if (!c.map) return run_block(x, norm, c.slope, nullptr, false);
-  const LinearMap map{*c.map, 2, 1, v.weight, v.bias};
+  const LinearMap map{*c.map, 2, 1, v.weight, v.bias, c.output_padding};
   return run_block(x, norm, c.slope, &map, false);
 }
 
@@ -86,7 +91,7 @@ at::Tensor separate(const Case& c, const Values& v) {
   y = at::leaky_relu(y, c.slope);
   if (!c.map) return y;
   if (c.map == LinearMap::Kind::matrix) return at::linear(y, v.weight, v.bias);
-  return c.map == LinearMap::Kind::convolution ? at::conv2d(y, v.weight, v.bias, 2, 1) : at::conv_transpose2d(y, v.weight, v.bias, 2, 1);
+  return c.map == LinearMap::Kind::convolution ? at::conv2d(y, v.weight, v.bias, 2, 1) : at::conv_transpose2d(y, v.weight, v.bias, 2, 1, c.output_padding);
 }
 
 std::vector<at::Tensor> inputs_of(const Case& c, const Values& v) {

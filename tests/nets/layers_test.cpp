@@ -50,6 +50,14 @@ TEST(Activation, EluIsExponentialBelowZero) {
   EXPECT_LE(apart(slope_at(elu, numbers({-1, 2}, {1, 2})), numbers({std::exp(-1.0), 1}, {1, 2})), 1e-12);
 }
 
+// Each unit takes the largest of its own pieces; the gradient goes to that one, of equal ones to the first.
+TEST(Activation, MaxoutTakesTheLargestPiece) {
+  Maxout maxout(3);
+  const auto x = numbers({1, 5, 2, -4, -3, -3, 0, 0, 0}, {1, 9});
+  EXPECT_LE(apart(maxout.forward(x, {}), numbers({5, -3, 0}, {1, 3})), 0.0);
+  EXPECT_LE(apart(slope_at(maxout, x), numbers({0, 1, 0, 0, 1, 0, 1, 0, 0}, {1, 9})), 0.0);
+}
+
 // What is captured of a layer stays, though the next works in place.
 TEST(Activation, OverwritesNothingThatWasCaptured) {
   Network net("discriminator");
@@ -108,6 +116,18 @@ TEST(Upsample, SizesFollowTheFormulas) {
         EXPECT_EQ(down.forward(x, {}).size(3), (7 + 2 * padding - kernel) / stride + 1);
       }
   EXPECT_EQ(Upsample(Upsample::Mode::bilinear).forward(x, {}).sizes(), (std::vector<int64_t>{2, 1, 14, 14}));
+}
+
+// The published way from 2 to 28 pixels by kernels of 5, and from 4 by kernels of 3.
+TEST(Upsample, FurtherRowsMakeOddSidesEven) {
+  at::NoGradGuard no_graph;
+  for (const auto& [kernel, sides] : {std::pair(int64_t{5}, std::vector<int64_t>{2, 4, 7, 14, 28}), std::pair(int64_t{3}, std::vector<int64_t>{4, 7, 14, 28})})
+    for (size_t i = 0; i + 1 < sides.size(); ++i) {
+      ConvShape shape{1, 1, kernel, 2, (kernel - 1) / 2, true};
+      shape.output_padding = sides[i + 1] == 7 ? 0 : 1;
+      ConvTranspose2d up(shape);
+      EXPECT_EQ(up.forward(at::zeros({1, 1, sides[i], sides[i]}), {}).size(2), sides[i + 1]) << kernel << " " << sides[i];
+    }
 }
 
 TEST(Pool, TakesTheMeanOrTheLargest) {

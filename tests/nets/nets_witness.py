@@ -53,6 +53,14 @@ CASES = [
     (28, 3, 1, "projection", {"norm": "conditional"}, {"minibatch_discrimination": 4, "norm": "virtual"}),
     ("points", 0, 1, "none", {"norm": "virtual"}, {"minibatch_stddev": 3, "minibatch_discrimination": 4, "dropout": 0.5, "norm": "virtual"}),
     ("points", 3, 1, "classifier", {"equalized_lr": True, "norm": "pixel"}, {"equalized_lr": True}),
+    ("points", 0, 2, "none", {"norm": "batch", "bias_before_norm": False, "norm_momentum": 0.05}, {"activation": "maxout", "maxout_pieces": 3}),
+    ("points", 3, 1, "projection", {"norm": "conditional", "norm_momentum": 0.3}, {"activation": "maxout", "norm": "batch", "spectral_norm": True, "bias_before_norm": False}),
+    (28, 0, 1, "none", {"kind": "dcgan5x5"}, {"kind": "dcgan5x5"}),
+    (28, 3, 2, "planes", {"kind": "dcgan5x5", "norm": "conditional", "bias_before_norm": False}, {"kind": "dcgan5x5", "bias_before_norm": False, "equalized_lr": True}),
+    (28, 0, 1, "none", {"kind": "crippled"}, {"kind": "crippled", "slope": 0.3}),
+    (28, 3, 1, "projection", {"kind": "crippled", "norm": "none", "equalized_lr": True}, {"kind": "crippled", "norm": "none", "spectral_norm": True}),
+    (28, 0, 3, "none", {"kind": "crippled", "norm": "virtual"}, {"kind": "crippled", "dropout": 0.3, "minibatch_stddev": 3, "minibatch_discrimination": 4}),
+    (28, 0, 1, "none", {"bias_before_norm": False}, {"norm": "batch", "bias_before_norm": False}),
 ]
 
 
@@ -61,8 +69,10 @@ def references(size, classes, joined, kind, generator, discriminator):
     conditional = {"conditional": kind, "classes": k, "joined": joined}
     if size == "points":
         return nets.mlp_generator(FEATURES, LATENT, 6, 2, classes=k, **generator), nets.mlp_discriminator(FEATURES, 6, 3, **discriminator, **conditional)
-    return (nets.dcgan_generator(size, IMAGE_CHANNELS, LATENT, 3, classes=k, **generator),
-            nets.dcgan_discriminator(size, IMAGE_CHANNELS, 3, **discriminator, **conditional))
+
+    def made(which, keys, *sizes, **more):
+        return getattr(nets, f"{keys.get('kind', 'dcgan')}_{which}")(size, IMAGE_CHANNELS, *sizes, **more, **{key: value for key, value in keys.items() if key != "kind"})
+    return made("generator", generator, LATENT, 3, classes=k), made("discriminator", discriminator, 3, **conditional)
 
 
 def drawn(start, seed, index, place, count):

@@ -42,7 +42,8 @@ TEST(NetworkConfig, SurvivesPrinting) {
 
 TEST(NetworkConfig, RefusesValuesOutOfRange) {
   for (const char* set : {"generator.slope=1", "discriminator.slope=-0.1", "discriminator.dropout=1", "generator.activation=swish", "discriminator.norm=pixel",
-                          "discriminator.minibatch_stddev=-1", "conditional.classifier_weight=-1", "conditional.generator_labels=real"})
+                          "discriminator.minibatch_stddev=-1", "conditional.classifier_weight=-1", "conditional.generator_labels=real", "generator.norm_momentum=0",
+                          "discriminator.norm_momentum=1.1", "discriminator.maxout_pieces=1", "generator.activation=maxout", "generator.kind=crippled28"})
     EXPECT_THROW(read({set}), Error) << set;
 }
 
@@ -62,6 +63,12 @@ TEST(NetworkConfig, DefaultsFollowKindAndSize) {
   d = {};
   d.kind = Kind::mlp;
   EXPECT_EQ(norm_of(d, points), Norm::none);
+  for (const auto kind : {Kind::dcgan5x5, Kind::crippled}) {
+    g.kind = d.kind = kind;
+    EXPECT_EQ(activation_of(g), Activation::relu);
+    EXPECT_EQ(norm_of(g), Norm::batch);
+    EXPECT_EQ(norm_of(d, small), Norm::batch);
+  }
 }
 
 std::vector<std::string> keys_of_mistakes(const std::vector<std::string>& sets) {
@@ -78,6 +85,11 @@ TEST(NetworkConfig, RefusesWhatExcludesEachOther) {
   EXPECT_THAT(keys_of_mistakes({"generator.kind=mlp", "generator.upsample=nearest"}), ElementsAre("generator.upsample"));
   EXPECT_THAT(keys_of_mistakes({"discriminator.kind=mlp", "discriminator.down=max", "discriminator.head=gap", "discriminator.dropout_channel=true"}),
               ElementsAre("discriminator.down", "discriminator.head", "discriminator.dropout_channel"));
+  EXPECT_THAT(keys_of_mistakes({"generator.init=normal", "discriminator.init=he"}), ElementsAre("generator.init", "discriminator.init"));
+  EXPECT_THAT(keys_of_mistakes({"discriminator.activation=maxout"}), ElementsAre("discriminator.activation"));
+  EXPECT_THAT(keys_of_mistakes({"discriminator.activation=maxout", "discriminator.kind=mlp", "discriminator.init=normal"}), ElementsAre());
+  EXPECT_THAT(keys_of_mistakes({"generator.kind=crippled", "generator.upsample=nearest", "discriminator.kind=dcgan5x5", "discriminator.down=avg"}),
+              ElementsAre("generator.upsample", "discriminator.down"));
   EXPECT_THAT(keys_of_mistakes({"generator.norm=pixel", "generator.width=1"}), ElementsAre("generator.norm"));
   EXPECT_THAT(keys_of_mistakes({"generator.norm=conditional"}), ElementsAre("generator.norm"));
   EXPECT_THAT(keys_of_mistakes({"generator.norm=conditional", "conditional.kind=classifier"}), ElementsAre());

@@ -192,6 +192,35 @@ std::vector<std::pair<std::string, Change>> tricks_of_pictures() {
   };
 }
 
+std::vector<std::pair<std::string, Change>> tricks_of_points() {
+  const auto pacgan = [](TrainerOptions& o) {
+    o.net.start = nets::NetworkConfig::Start::normal, o.net.bias_before_norm = false, o.net.norm_momentum = 0.05, o.net.depth = 3;
+    o.generator.norm = nets::Norm::batch, o.generator.activation = nets::Activation::relu, o.discriminator.activation = nets::Activation::maxout;
+  };
+  return {
+      {"maxout", [](TrainerOptions& o) { o.discriminator.activation = nets::Activation::maxout; }},
+      {"maxout, gradient penalty", [](TrainerOptions& o) {
+         o.discriminator.activation = nets::Activation::maxout, o.discriminator.maxout_pieces = 3, o.regularizers.gradient_penalty.weight = 1;
+       }},
+      {"PacGAN's networks, slots, one draw for both", [pacgan](TrainerOptions& o) {
+         pacgan(o);
+         o.objective.pack = 2, o.objective.pack_slots = true, o.objective.order = gan::ObjectiveConfig::Order::simultaneous, o.tricks.reuse_fakes = true;
+       }},
+  };
+}
+
+std::vector<std::pair<std::string, Change>> published_networks() {
+  const auto kind = [](TrainerOptions& o, nets::Kind kind) { o.net.kind = kind, o.net.width = 2, o.shape = {false, 28, 28, 3, 0}; };
+  return {
+      {"5x5 kernels", [kind](TrainerOptions& o) { kind(o, nets::Kind::dcgan5x5); }},
+      {"crippled", [kind](TrainerOptions& o) { kind(o, nets::Kind::crippled); }},
+      {"crippled, packing 2, slots, one draw for both", [kind](TrainerOptions& o) {
+         kind(o, nets::Kind::crippled);
+         o.objective.pack = 2, o.objective.pack_slots = true, o.tricks.reuse_fakes = true;
+       }},
+  };
+}
+
 // Prints the row and holds it to the two tolerances.
 void expect_equal_on_all_ranks(const std::string& name, const char* network, const TrainerOptions& options) {
   const auto one = run_on(options, 1);
@@ -229,6 +258,10 @@ TEST(EqualityTable, EveryLossWithEveryHold) {
 }
 
 TEST(EqualityTable, EveryTrickAlone) { run_table(tricks(), {{"mlp", mlp()}, {"dcgan28", dcgan28()}}); }
+
+TEST(EqualityTable, EveryTrickOfPoints) { run_table(tricks_of_points(), {{"mlp", mlp()}}); }
+
+TEST(EqualityTable, PublishedNetworks) { run_table(published_networks(), {{"28x28x3", dcgan28()}}); }
 
 TEST(EqualityTable, EveryTrickOfPictures) { run_table(tricks_of_pictures(), {{"dcgan28", dcgan28()}}); }
 

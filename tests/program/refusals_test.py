@@ -54,6 +54,12 @@ MISUSES = [
     ("spread of one row", "ring", {"discriminator__minibatch_stddev": 4, "data__global_batch": 1}, ["global_batch", "no others"]),
     ("discrimination of one pack", "ring", {"discriminator__minibatch_discrimination": 4, "objective__pack": 48}, ["global_batch", "no others"]),
     ("he for pictures", "dcgan28", {"generator__init": "he"}, ["generator.init", "mlp", "leave it out"]),
+    ("normal start for pictures", "dcgan28", {"discriminator__init": "normal"}, ["discriminator.init", "mlp", "leave it out"]),
+    ("maxout for pictures", "dcgan28", {"discriminator__activation": "maxout"}, ["discriminator.activation", "mlp"]),
+    ("published networks and 32 pixels", "dcgan32", {"generator__kind": "crippled"}, ["generator.kind", "crippled", "28", "dcgan"]),
+    ("published networks and points", "ring", {"discriminator__kind": "dcgan5x5"}, ["discriminator.kind", "points", "mlp"]),
+    ("published networks and upsampling", "dcgan28", {"generator__kind": "dcgan5x5", "generator__upsample": "nearest"}, ["generator.upsample", "leave it out"]),
+    ("published networks and pooling", "dcgan28", {"discriminator__kind": "crippled", "discriminator__down": "avg"}, ["discriminator.down", "leave it out"]),
     ("classifier of digits and points", "ring", {"monitor__every_steps": 1, "monitor__classifier": "datasets/mnist/classifier.safetensors"},
      ["monitor.classifier", "digits"]),
     ("features of a joint pass with batch norm", "dcgan32", {"tricks__feature_matching": 0.1, "objective__d_batch": "joint"}, ["feature_matching", "depend on the mix"]),
@@ -95,6 +101,9 @@ class Refusals(program.ProgramTest):
         run = program.ganymede("train", self.recipe("dcgan28", "max.toml", run__steps=1, discriminator__down="max"), "--out", self.folder / "runs")
         self.assertEqual(run.code, 0, str(run))
         self.assertIn("discriminator.down", run.err)
+        run = program.ganymede("train", self.recipe("dcgan28", "uneven.toml", run__steps=1, generator__kind="crippled", generator__width=2), "--out", self.folder / "runs")
+        self.assertEqual(run.code, 0, str(run))
+        self.assertIn("kernels of 3", run.err)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,12 @@ class Variants(WitnessTest):
     def test_what_only_pictures_have(self):
         self.check_table(variants.PICTURES, ("dcgan28", "dcgan32"))
 
+    def test_what_only_points_have(self):
+        self.check_table(variants.POINTS, ("ring",))
+
+    def test_published_networks_of_stacked_digits(self):
+        self.check_table(variants.STACKED, ("dcgan28",))
+
     def test_batch_norm_in_d(self):
         self.check_table(variants.WITH_BATCH_NORM, ("dcgan32",))
 

@@ -117,6 +117,30 @@ PICTURES = {
     "augmented": {"augment__policy": "color,translation,cutout", "regularizers__r1": 1.0, "objective__loss": "relativistic", **COARSE},
 }
 
+# What only points have: PacGAN's networks among them (Lin et al. 2018), with their packs and their one draw of z for both players.
+NORMAL = {"generator__init": "normal", "discriminator__init": "normal"}
+POINTS = {
+    "maxout": {"discriminator__activation": "maxout", "discriminator__maxout_pieces": 3, **NORMAL},
+    "maxout-penalties": {"discriminator__activation": "maxout", "regularizers__gradient_penalty": 1.0, "regularizers__r1": 1.0},
+    "maxout-norm": {"discriminator__activation": "maxout", "discriminator__norm": "batch", "discriminator__bias_before_norm": False},
+    "pacgan": {"generator__norm": "batch", "generator__activation": "relu", "generator__bias_before_norm": False, "generator__norm_momentum": 0.05,
+               "generator__depth": 4, "discriminator__activation": "maxout", "discriminator__depth": 3, "latent__size": 2, "objective__pack": 2,
+               "objective__pack_slots": True, "objective__order": "simultaneous", "tricks__reuse_fakes": True, **NORMAL},
+}
+
+# The published networks for stacked digits, of 28 pixels.
+CRIPPLED = {"generator__kind": "crippled", "discriminator__kind": "crippled", "discriminator__slope": 0.3, "generator__width": 2, "discriminator__width": 2}
+STACKED = {
+    "dcgan5x5": {"generator__kind": "dcgan5x5", "discriminator__kind": "dcgan5x5", "generator__width": 2, "discriminator__width": 2},
+    "crippled": CRIPPLED,
+    "crippled-pack": {**CRIPPLED, "objective__pack": 2, "objective__pack_slots": True, "tricks__reuse_fakes": True, "generator__norm_momentum": 0.3,
+                      "discriminator__norm_momentum": 0.2},
+    "crippled-spectral": {**CRIPPLED, "generator__norm": "none", "discriminator__norm": "none", "discriminator__spectral_norm": True,
+                          "discriminator__dropout": 0.2, "regularizers__gradient_penalty": 1.0},
+    "crippled-equalized": {**CRIPPLED, "generator__equalized_lr": True, "discriminator__equalized_lr": True, "generator__bias_before_norm": False,
+                           "discriminator__bias_before_norm": False},
+}
+
 # Batch norm in D: what passes through it, and when, moves its buffers. No gradient penalty, which batch norm would couple.
 WITH_BATCH_NORM = {
     **{name: TRICKS[name] for name in ("features", "features-fresh", "dragan", "joint-r1", "micro-relativistic", "micro-features", "classifier", "pack", "paired")},

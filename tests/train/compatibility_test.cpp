@@ -34,6 +34,8 @@ TEST(Warnings, EachForItsKeys) {
   };
   const auto without_norm = [](RunConfig& c) { c.discriminator.norm = c.generator.norm = nets::Norm::none, c.objective.accumulate = 2; };
   const std::vector<Case> cases = {
+      {"generator.kind", [](RunConfig& c, RunFactsForRules&) { c.generator.kind = nets::Kind::crippled; }},
+      {"generator.kind", [](RunConfig& c, RunFactsForRules&) { c.generator.kind = nets::Kind::dcgan5x5; }},
       {"regularizers.gradient_penalty", [](RunConfig& c, RunFactsForRules&) {
          c.discriminator.norm = nets::Norm::none, c.discriminator.minibatch_stddev = 4, c.regularizers.gradient_penalty.weight = 10;
        }},

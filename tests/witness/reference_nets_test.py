@@ -19,6 +19,32 @@ class ReferenceNets(unittest.TestCase):
                 self.assertEqual(nets.parameter_count(nets.dcgan_generator(size, channels, latent)), generator)
                 self.assertEqual(nets.parameter_count(nets.dcgan_discriminator(size, channels)), discriminator)
 
+    def test_counts_of_packed_networks_are_the_published_ones(self):
+        """gan-systems.md, sections 25 and 29, by the members m of a pack."""
+        self.assertEqual(nets.parameter_count(nets.mlp_generator(2, 2, 400, 4, norm="batch", activation="relu", bias_before_norm=False)), 484_802)
+        self.assertEqual(nets.parameter_count(nets.crippled_generator()), 287_875)
+        for m in (1, 2, 3, 4):
+            with self.subTest(m=m):
+                self.assertEqual(nets.parameter_count(nets.mlp_discriminator(2, 200, 3, activation="maxout", joined=m)), 405_201 + 2_000 * (m - 1))
+                self.assertEqual(nets.parameter_count(nets.crippled_discriminator(width=2, joined=m)), 531 + 54 * m)
+                self.assertEqual(nets.parameter_count(nets.crippled_discriminator(width=4, joined=m)), 1_781 + 108 * m)
+
+    def test_published_networks_for_stacked_digits(self):
+        for generator, discriminator in ((nets.dcgan5x5_generator, nets.dcgan5x5_discriminator), (nets.crippled_generator, nets.crippled_discriminator)):
+            images = generator(width=1)(torch.randn(3, 256 if generator is nets.crippled_generator else 100))
+            self.assertEqual(tuple(images.shape), (3, 3, 28, 28))
+            self.assertLessEqual(images.abs().max().item(), 1)
+            self.assertEqual(tuple(discriminator(width=1)(images).shape), (3,))
+            with self.assertRaises(ValueError):
+                generator(32)
+        biases = [p.requires_grad for name, p in nets.crippled_generator().layers.named_parameters() if name in ("0.bias", "4.bias", "7.bias", "10.bias", "13.bias")]
+        self.assertEqual(biases, [False] * 4 + [True])
+        self.assertNotIn("4.bias", nets.crippled_generator(bias_before_norm=False).layers.state_dict())
+
+    def test_maxout_takes_the_largest_of_a_unit_s_pieces(self):
+        layer = nets.Maxout(3)
+        self.assertEqual(layer(torch.tensor([[1.0, 5, 2, -4, -3, -3]])).tolist(), [[5, -3]])
+
     def test_shapes_bounds_and_one_logit_a_sample(self):
         for size in nets.IMAGE_SIZES:
             with self.subTest(size=size):
@@ -78,8 +104,12 @@ class ReferenceNets(unittest.TestCase):
             self.assertEqual(tuple(network(with_planes, labels).shape), shape)
 
     def test_every_parameter_has_a_start(self):
-        for network in (nets.dcgan_discriminator(28), nets.mlp_discriminator(2, norm="batch", spectral_norm=True, conditional="projection", classes=4)):
-            self.assertEqual(list(starts.starts(network)), [name for name, _ in network.layers.named_parameters()])
+        for network in (nets.dcgan_discriminator(28), nets.mlp_discriminator(2, norm="batch", spectral_norm=True, conditional="projection", classes=4),
+                        nets.crippled_generator(), nets.mlp_generator(2, 2, norm="batch", bias_before_norm=False)):
+            for how in (starts.starts, starts.he_starts, starts.normal_starts):
+                self.assertEqual(list(how(network)), [name for name, _ in network.layers.named_parameters()])
+        normal = starts.normal_starts(nets.mlp_discriminator(2, spectral_norm=True))
+        self.assertEqual((normal["0.parametrizations.weight.original"], normal["4.bias"]), (("normal", 0.0, 0.02), ("constant", 0.0)))
 
     def test_the_bias_before_batch_norm_stays_zero_and_untrained(self):
         bias = nets.dcgan_generator(28).layers[0].bias

@@ -10,7 +10,9 @@ from replay import networks  # noqa: E402
 from replay.recipe import DEFAULTS, SILENT_SECTIONS, Recipe  # noqa: E402
 
 SHAPES = {"ring": (2,), "dcgan28": (1, 28, 28), "dcgan32": (1, 32, 32)}
-TABLES = ("OBJECTIVE", "LOSSES_AND_HOLDS", "TRICKS", "ON_PICTURES", "PICTURES", "WITH_BATCH_NORM", "OVER_RANKS", "MISTAKES")
+TABLES = ("OBJECTIVE", "LOSSES_AND_HOLDS", "TRICKS", "ON_PICTURES", "PICTURES", "POINTS", "STACKED", "WITH_BATCH_NORM", "OVER_RANKS", "MISTAKES")
+# Tables of keys that only some networks have; all others are for each.
+ONLY = {"PICTURES": ("dcgan28", "dcgan32"), "POINTS": ("ring",), "STACKED": ("dcgan28",)}
 
 
 class Variants(unittest.TestCase):
@@ -18,7 +20,7 @@ class Variants(unittest.TestCase):
         for table in TABLES:
             for name, keys in getattr(variants, table).items():
                 for network, shape in SHAPES.items():
-                    if network == "ring" and table == "PICTURES":
+                    if network not in ONLY.get(table, SHAPES):
                         continue
                     with self.subTest(table=table, name=name, network=network):
                         recipe = Recipe(program.recipe_text(network, **keys))

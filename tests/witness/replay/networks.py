@@ -8,12 +8,14 @@ import torch
 from .recipe import Unknown
 
 # Keys of a section that are arguments of the functions in reference_nets.py, which leave out what a kind does not have.
-_BOTH = ("activation", "slope", "norm", "equalized_lr")
+_BOTH = ("activation", "slope", "norm", "equalized_lr", "bias_before_norm", "norm_momentum")
 _D = (*_BOTH, "dropout", "dropout_channel", "minibatch_stddev", "minibatch_stddev_maps", "minibatch_discrimination", "minibatch_discrimination_size",
       "minibatch_discrimination_plain",
       "spectral_norm")
 ARGUMENTS = {("generator", "dcgan"): (*_BOTH, "upsample"), ("generator", "mlp"): _BOTH, ("discriminator", "dcgan"): (*_D, "down", "head"),
-             ("discriminator", "mlp"): _D}
+             ("discriminator", "mlp"): (*_D, "maxout_pieces"),
+             **{("generator", kind): _BOTH for kind in ("dcgan5x5", "crippled")}, **{("discriminator", kind): (*_D, "head") for kind in ("dcgan5x5", "crippled")}}
+STARTS = {"default": starts.starts, "he": starts.he_starts, "normal": starts.normal_starts}
 
 
 def build(recipe, which, shape, classes):
@@ -48,7 +50,7 @@ def initial_weights(seed, index, network, init="default"):
     To be asked for before weights are loaded or frozen: it reads normalized weights, which moves their vectors, and sees which biases
     are trained."""
     made, shapes = {}, {name: parameter.shape for name, parameter in network.layers.named_parameters()}
-    for place, (name, (kind, *how)) in enumerate((starts.he_starts if init == "he" else starts.starts)(network).items()):
+    for place, (name, (kind, *how)) in enumerate(STARTS[init](network).items()):
         count = shapes[name].numel()
         if kind == "constant":
             values = np.full(count, how[0])

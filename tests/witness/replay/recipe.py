@@ -10,6 +10,7 @@ SILENT_SECTIONS = ("run", "data", "log", "checkpoint", "evaluate", "parallel", "
 
 _NETWORK = {
     "kind": "dcgan", "width": 64, "depth": 2, "activation": None, "slope": 0.2, "norm": None, "equalized_lr": False, "init": "default",
+    "bias_before_norm": True, "norm_momentum": 0.1,
 }
 _OPTIMIZER = {
     "kind": "adam", "lr": 2e-4, "beta1": 0.5, "beta2": 0.999, "alpha": 0.99, "eps": 1e-8, "schedule": "constant", "decay_steps": 1000,
@@ -21,7 +22,7 @@ DEFAULTS = {
     "latent": {"size": 100, "prior": "normal", "normalize": False},
     "generator": {**_NETWORK, "upsample": "transposed"},
     "discriminator": {
-        **_NETWORK, "down": "stride", "head": "flatten", "dropout": 0.0, "dropout_channel": False, "minibatch_stddev": 0,
+        **_NETWORK, "maxout_pieces": 5, "down": "stride", "head": "flatten", "dropout": 0.0, "dropout_channel": False, "minibatch_stddev": 0,
         "minibatch_stddev_maps": 1, "minibatch_discrimination": 0, "minibatch_discrimination_size": 5, "minibatch_discrimination_plain": False, "spectral_norm": False,
         "spectral_norm_iterations": 1},
     "conditional": {"kind": "none", "fake_labels": "real", "generator_labels": "uniform", "classifier_weight": 1.0, "classifier_fakes": True},
@@ -44,8 +45,8 @@ DEFAULTS = {
 CHOICES = {
     "run.precision": ("float32", "float64"),
     "latent.prior": ("normal", "uniform"),
-    "generator.init": ("default", "he"), "discriminator.init": ("default", "he"),
-    "generator.kind": ("dcgan", "mlp"), "discriminator.kind": ("dcgan", "mlp"),
+    "generator.init": ("default", "he", "normal"), "discriminator.init": ("default", "he", "normal"),
+    "generator.kind": ("dcgan", "mlp", "dcgan5x5", "crippled"), "discriminator.kind": ("dcgan", "mlp", "dcgan5x5", "crippled"),
     "conditional.kind": ("none", "planes", "projection", "classifier"),
     "conditional.fake_labels": ("real", "uniform", "empirical"),
     "conditional.generator_labels": ("uniform", "empirical"),
