@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "core/error.hpp"
 #include "report/metrics_file.hpp"
 #include "train/evaluation.hpp"
 
@@ -65,6 +66,11 @@ int run(Options options) {
   options.evaluation.from = options.from;
   options.evaluation.data = options.data;
   options.evaluation.classifier = options.classifier;
+  const auto& wanted = options.evaluation;
+  if (wanted.bn_batch > 0 && wanted.samples % wanted.bn_batch != 0)
+    throw Error(Fault::usage, "--bn-batch {} does not divide the {} samples, and the last batch would have other statistics",
+                wanted.bn_batch, wanted.samples)
+        .remedy("choose --samples as a multiple of it");
   storage::Hdf5Thread hdf5;
   const auto evaluation = train::evaluate_modes(options.evaluation, hdf5);
   if (!evaluation.run.empty()) report::append_metrics(evaluation.run / metrics_name, rows_of(evaluation));
@@ -90,6 +96,10 @@ void add_eval(CLI::App& app, Program& program) {
       ->capture_default_str();
   command->add_option("--seed", options->evaluation.seed, "of the latents and of the reals; the run's own by default");
   command->add_flag("--raw", options->evaluation.raw, "the trained weights instead of their moving average");
+  command
+      ->add_option("--bn-batch", options->evaluation.bn_batch,
+                   "batch norm takes the statistics of each batch of so many latents, as some published protocols do, not the running ones")
+      ->check(CLI::Range(2, 1'000'000));
   command->add_option("--classifier", options->classifier, "of digits and stacks: a file that `ganymede classifier train` wrote")
       ->capture_default_str();
   command->add_option("--data", options->data, "the data set, where it has moved since training");

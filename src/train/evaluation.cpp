@@ -114,6 +114,9 @@ std::vector<Figure> join(const Pair& pair, const std::string& protocol) {
 
 Evaluation evaluate_modes(const EvaluationOptions& options, storage::Hdf5Thread& hdf5) {
   const auto generator = open_generator(options.from, options.raw, hdf5);
+  if (options.bn_batch > 0 && !has_running_statistics(generator))
+    throw Error(Fault::bad_data, "the generator of {} has no batch norm whose statistics a batch could give", generator.folder.string())
+        .remedy("leave --bn-batch out");
   data::Dataset dataset(options.data.empty() ? std::filesystem::path(generator.config.data.path) : options.data, hdf5);
   if (dataset.manifest().sha256 != generator.counters.dataset_sha256)
     throw Error(Fault::bad_data, "{} is not the data set that {} was trained on", dataset.folder().string(), generator.folder.string())
@@ -126,12 +129,14 @@ Evaluation evaluate_modes(const EvaluationOptions& options, storage::Hdf5Thread&
   const uint64_t seed = options.seed.value_or(generator.config.run.seed);
   const Rng rng(seed);
   const auto labels = cycling_labels(generator.classes, options.samples);
-  const Set made{as_stored(generate(generator, eval_latents(generator, seed, options.samples), labels)), labels};
+  const auto latents = eval_latents(generator, seed, options.samples);
+  const Set made{as_stored(generate(generator, latents, labels, options.bn_batch)), labels};
   const auto pair = kind == Kind::mixture ? measure_points(*dataset.manifest().mixture, made, rng)
                                           : measure_pictures(kind, dataset, *classifier.network, made, rng);
   // No seed: figures of several seeds are what is to be compared.
-  const auto protocol = fmt::format("samples={} weights={} bn=running{} reals={} data={}{}", options.samples,
-                                    options.raw ? "raw" : "average", labels.defined() ? " classes=cycling" : "", pair.real_count, dataset.manifest().sha256,
+  const auto bn = options.bn_batch > 0 ? fmt::format("batch{}", options.bn_batch) : std::string("running");
+  const auto protocol = fmt::format("samples={} weights={} bn={}{} reals={} data={}{}", options.samples, options.raw ? "raw" : "average", bn,
+                                    labels.defined() ? " classes=cycling" : "", pair.real_count, dataset.manifest().sha256,
                                     kind == Kind::mixture ? "" : " classifier=" + classifier.sha256);
   return {.run = generator.named_checkpoint ? std::filesystem::path() : generator.run,
           .checkpoint = generator.folder,

@@ -25,6 +25,7 @@ struct EvaluationOptions {
   int64_t samples = 10'000;
   std::optional<uint64_t> seed;  // the run's own by default
   bool raw = false;
+  int64_t bn_batch = 0;  // latents whose own statistics batch norm takes; 0: the running ones
 };
 
 struct Figure {
@@ -44,7 +45,8 @@ struct Evaluation {
 };
 
 /// Throws Error(Fault::bad_data): no run, no data set or another one than the run was trained on, a data set whose modes cannot be
-/// counted, a classifier that is missing, below 99 % on its test set, or that does not know the data set's own pictures.
+/// counted, a generator without batch norm where bn_batch is given, a classifier that is missing, below 99 % on its test set, or that
+/// does not know the data set's own pictures.
 Evaluation evaluate_modes(const EvaluationOptions& options, storage::Hdf5Thread& hdf5);
 
 }  // namespace ganymede::train

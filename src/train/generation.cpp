@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "evaluate/draws.hpp"
 #include "gan/class_planes.hpp"
@@ -40,26 +42,34 @@ at::Tensor cycling_labels(int64_t classes, int64_t count) {
   return classes > 0 ? at::arange(count, at::kLong).remainder(classes) : at::Tensor();
 }
 
-at::Tensor forward_in_parts(nets::Network& network, int64_t classes, const at::Tensor& z, const at::Tensor& labels) {
+bool has_running_statistics(const TrainedGenerator& generator) {
+  const auto buffers = generator.network->named_buffers();
+  return std::any_of(buffers.begin(), buffers.end(), [](const auto& item) { return item.key().ends_with(".running_mean"); });
+}
+
+at::Tensor forward_in_parts(nets::Network& network, int64_t classes, const at::Tensor& z, const at::Tensor& labels, int64_t bn_batch) {
   if (labels.defined() != (classes > 0) || (labels.defined() && labels.numel() != z.size(0)))
     throw Error(Fault::bug, "a generator of {} classes is given {} latents and {} classes", classes, z.size(0),
                 labels.defined() ? labels.numel() : 0);
   at::NoGradGuard no_graph;
+  const int64_t at_once = bn_batch > 0 ? bn_batch : samples_at_once;
+  network.train(bn_batch > 0);  // batch norm alone tells the modes apart in a generator
   std::vector<at::Tensor> parts;
-  for (int64_t first = 0; first < z.size(0); first += samples_at_once) {
-    auto input = z.slice(0, first, first + samples_at_once);
+  for (int64_t first = 0; first < z.size(0); first += at_once) {
+    auto input = z.slice(0, first, first + at_once);
     nets::Pass pass;
     if (labels.defined()) {
-      pass.labels = labels.slice(0, first, first + samples_at_once);
+      pass.labels = labels.slice(0, first, first + at_once);
       input = at::cat({input, gan::one_hot(pass.labels, classes, z.scalar_type())}, 1);
     }
     parts.push_back(network.forward(input, pass).to(at::kFloat));
   }
+  network.eval();
   return at::cat(parts);
 }
 
-at::Tensor generate(const TrainedGenerator& generator, const at::Tensor& z, const at::Tensor& labels) {
-  const auto samples = forward_in_parts(*generator.network, generator.classes, z, labels);
+at::Tensor generate(const TrainedGenerator& generator, const at::Tensor& z, const at::Tensor& labels, int64_t bn_batch) {
+  const auto samples = forward_in_parts(*generator.network, generator.classes, z, labels, bn_batch);
   if (!at::isfinite(samples).all().item<bool>())
     throw Error(Fault::numeric, "the generator of {} makes values that are not finite", generator.folder.string())
         .cause("its weights hold NaN or infinity")

@@ -1,5 +1,6 @@
 // A trained generator taken out of its checkpoint, and samples of it: what `sample` and `eval` share. Evaluation mode; each sample
-// depends on its latent and class alone, so neither how many are made at once nor the number of ranks matters.
+// depends on its latent and class alone (unless batches are asked for), so neither how many are made at once nor the number of ranks
+// matters.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -31,11 +32,15 @@ at::Tensor eval_latents(const TrainedGenerator& generator, uint64_t seed, int64_
 /// 0, 1, … classes−1, 0, …: int64 [count]; undefined without classes.
 at::Tensor cycling_labels(int64_t classes, int64_t count);
 
-/// z [n,Z], labels int64 [n] where the generator has classes -> float32 [n,C,H,W] or [n,F].
+/// Whether the generator has running statistics, which batches could replace.
+bool has_running_statistics(const TrainedGenerator& generator);
+
+/// z [n,Z], labels int64 [n] where the generator has classes -> float32 [n,C,H,W] or [n,F]. bn_batch: rows of a batch whose own
+/// statistics batch norm takes (a published protocol's eval_bn = batch); 0: the running ones.
 /// Throws Error(Fault::numeric) for samples that are not finite, Error(Fault::bug) where labels are missing or too many.
-at::Tensor generate(const TrainedGenerator& generator, const at::Tensor& z, const at::Tensor& labels = {});
+at::Tensor generate(const TrainedGenerator& generator, const at::Tensor& z, const at::Tensor& labels = {}, int64_t bn_batch = 0);
 /// What `generate` does with a network at hand, in evaluation mode already; values may be anything.
-at::Tensor forward_in_parts(nets::Network& network, int64_t classes, const at::Tensor& z, const at::Tensor& labels);
+at::Tensor forward_in_parts(nets::Network& network, int64_t classes, const at::Tensor& z, const at::Tensor& labels, int64_t bn_batch = 0);
 
 /// As a shard holds them: uint8 [n,H,W,C] by floor(127.5 x + 128) within 0 … 255, or float32 [n,F].
 at::Tensor as_stored(const at::Tensor& samples);

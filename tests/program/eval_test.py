@@ -12,6 +12,7 @@ import torch
 
 import program
 import mnist_classifier  # noqa: E402  (found through program)
+from replay import networks  # noqa: E402
 
 CLASSIFIER = program.ROOT / "datasets" / "mnist" / "classifier.safetensors"
 COUNT = 1000
@@ -175,6 +176,27 @@ class Evaluation(program.ProgramTest):
         self.assertLess(metrics["modes"]["real"], 700)
         self.assertGreater(metrics["accepted"]["real"], 0.9)
         self.assertLess(metrics["kl"]["real"], 0.7)
+
+    def test_batches_may_give_batch_norm_its_statistics(self):
+        run = self.run_of("normed-ring", "ring", run__steps=30, generator__norm="batch")
+        shown = self.evaluate(run, "--seed", 5, "--raw", "--bn-batch", 50)["metrics"]
+        self.assertIn("bn=batch50", shown["tv"]["protocol"])
+        self.assertNotEqual(shown["valid"]["value"], self.evaluate(run, "--seed", 5, "--raw")["metrics"]["valid"]["value"])
+        weights = {name.removeprefix("/generator/"): torch.from_numpy(np.asarray(value)) for name, value in program.model(run).items() if name.startswith("/generator/")}
+        generator = networks.nets.mlp_generator(2, 10, 24, norm="batch").double()
+        generator.layers.load_state_dict(weights)
+        z = torch.from_numpy(self.sampled(run, "--count", COUNT, "--seed", 5)["/z"]).double()
+        with torch.no_grad():
+            points = torch.cat([generator(part) for part in z.split(50)]).numpy()
+        angle = np.arange(8) * np.pi / 4
+        distance = np.linalg.norm(points[:, None] - 2 * np.stack([np.cos(angle), np.sin(angle)], 1), axis=2).min(1)
+        self.assertAlmostEqual(shown["valid"]["value"], (distance <= 0.3).mean(), delta=1.5 / COUNT)     # float32 may fall to either side
+        for arguments, code, words in (((run, "--bn-batch", 300), 64, ["--bn-batch 300", "--samples"]), ((run, "--bn-batch", 1), 64, ["bn-batch"]),
+                                       ((self.ring(), "--bn-batch", 50), 65, ["no batch norm", "--bn-batch"])):
+            result = program.ganymede("eval", *arguments, "--samples", COUNT)
+            self.assertEqual(result.code, code, str(result))
+            for word in words:
+                self.assertIn(word, result.err + result.out)
 
     # ---- classes ----
 
