@@ -79,7 +79,7 @@ class CommandLine(program.ProgramTest):
         self.assertNotIn("global_batch", tables["data"])
 
     def test_the_shipped_recipes_resolve(self):
-        recipes = sorted((program.ROOT / "launch" / "recipes").glob("*.toml"))
+        recipes = sorted((program.ROOT / "launch" / "recipes").rglob("*.toml"))
         self.assertGreaterEqual({recipe.name for recipe in recipes}, {"mnist.toml", "mnist-32.toml", "dcgan-64.toml", "ring.toml"})
         for recipe in recipes:
             with self.subTest(recipe=recipe.name):
