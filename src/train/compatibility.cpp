@@ -98,6 +98,10 @@ std::vector<Rule> rules_of_recipe(const RunConfig& c) {
       {is.accumulates && is.is_packed, "objective.accumulate", "a pack would cross micro-batches; set objective.pack or accumulate to 1"},
       {is.accumulates && (d.norm == nets::Norm::virtual_batch), "objective.accumulate",
        "the reference batch of discriminator.norm = \"virtual\" is a whole batch's; set accumulate = 1"},
+      {c.parallel.wire == parallel::Wire::bf16 && c.run.precision == gan::Precision::float64, "parallel.wire",
+       "parallel.wire = \"bf16\" rounds gradients to 8 bits, and run.precision = \"float64\" asks for 53; set wire = \"native\""},
+      {c.parallel.wire == parallel::Wire::bf16 && c.parallel.virtual_ranks > 0, "parallel.wire",
+       "parallel.virtual_ranks promises the same bits for every number of processes, and rounding on the wire would depend on it; set wire = \"native\""},
   };
 }
 
