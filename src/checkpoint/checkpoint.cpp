@@ -194,6 +194,7 @@ void Writer::finish(Deadline deadline) {
 }
 
 void Writer::commit(Deadline deadline) {
+  communicator_.enter(comm::Section::save);
   std::string failure;
   int64_t code = 0;
   if (communicator_.rank() == 0) {

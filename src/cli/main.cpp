@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
   keep_big_blocks_apart();
   try {
     return cli::run(argc, argv);
-  } catch (const comm::PeerError& error) {  // printed where it happened
+  } catch (const comm::PeerError& error) {  // printed in full where it happened, in short by the communicator
     log::debug("stopped by another rank: {}", error.what());
     return error.exit_code();
   } catch (const Error& error) {

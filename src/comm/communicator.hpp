@@ -22,6 +22,11 @@ namespace ganymede::comm {
 enum class Channel : int { statistics, control, gradients, replay };
 inline constexpr int channel_count = 4;
 
+/// What a job is at. How long an operation may take is learned for each apart: a wait that is normal for a save would hide a hang in a step.
+enum class Section : int { set_up, step, save, eval };
+inline constexpr int section_count = 4;
+const char* section_name(Section section);
+
 /// An operation under way. Copies refer to the same operation; an empty one is done.
 class Work {
  public:
@@ -85,6 +90,11 @@ class Communicator {
   virtual void relay_failure(const Error& error) noexcept = 0;
   /// Throws if another rank has relayed a failure.
   virtual void check_peers() = 0;
+  /// From here on operations belong to that section, on every rank alike; at the start it is set_up.
+  virtual void enter(Section) {}
+  /// From here on an operation's deadline is what those before it teach (ten times the 99th percentile of its section), at least floor_s
+  /// and at most its caller's own; a rank that calls nothing for longest_s ends the job.
+  virtual void learn_deadlines(double /*floor_s*/, double /*longest_s*/) {}
   virtual Traffic traffic() const = 0;
   /// Ends communication in an orderly way (MPI_Finalize); collective; not called after a failure.
   virtual void shut_down(Deadline deadline) = 0;
@@ -94,7 +104,7 @@ class Communicator {
   }
 };
 
-/// An Error that came from another rank: `main` leaves with its code and does not print it a second time.
+/// An Error that came from another rank, already reported here in one line: `main` leaves with its code and does not print it again.
 class PeerError : public Error {
  public:
   explicit PeerError(const Error& original) : Error(original) {}

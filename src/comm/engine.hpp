@@ -18,31 +18,26 @@
 #include <vector>
 
 #include "comm/operation.hpp"
+#include "comm/operation_ring.hpp"
 #include "comm/relay.hpp"
 #include "comm/transport.hpp"
+#include "comm/watchdog.hpp"
 
 namespace ganymede::comm {
 
-/// One line of the ring of the last operations.
-struct OperationRecord {
-  enum class State { submitted, in_flight, done, failed };
-  uint64_t number = 0;  // counts all operations of this rank
-  OperationKind kind = OperationKind::barrier;
-  std::string name;
-  Channel channel = Channel::control;
-  int64_t bytes = 0;
-  State state = State::submitted;
-  std::chrono::steady_clock::time_point submitted_at, ended_at;
-};
-
 class Engine {
  public:
-  static constexpr int recent_operations = 256;
+  /// What becomes of the process after a hang; nothing where several ranks share one.
+  struct Guard {
+    Watchdog::Tell tell;
+    Watchdog::End end;
+    bool until_the_end = false;  // after a failure watches over the rest of the process too
+  };
 
-  /// Starts the communication thread, which makes its own transport. Throws what `connect` throws, and Error(Fault::launch) if the
-  /// deadline passes first.
-  static std::shared_ptr<Engine> start(std::function<std::unique_ptr<Transport>()> connect, Deadline deadline);
-  ~Engine() = default;
+  /// Starts the communication thread, which makes its own transport, and with a guard the watchdog. Throws what `connect` throws, and
+  /// Error(Fault::launch) if the deadline passes first.
+  static std::shared_ptr<Engine> start(std::function<std::unique_ptr<Transport>()> connect, Deadline deadline, std::optional<Guard> guard = {});
+  ~Engine();
   Engine(const Engine&) = delete;
 
   // ---- main thread ----
@@ -56,6 +51,8 @@ class Engine {
   void relay_failure(const Error& error, const std::string& host) noexcept;
   void check_peers();
   Traffic traffic() const { return wire_->traffic(); }
+  void enter(Section section) { ring_->enter(section); }
+  void learn_deadlines(double floor_s, double longest_s) { ring_->set_floor(floor_s, longest_s); }
   /// Lets the transport end in an orderly way and ends the thread. Throws Error(Fault::peer) if the deadline passes first.
   void shut_down(Deadline deadline);
   /// Number of the next communicator that is split off; see EngineCommunicator::split.
@@ -63,7 +60,9 @@ class Engine {
 
   // ---- any thread ----
   /// The last operations, oldest first.
-  std::vector<OperationRecord> recent();
+  std::vector<OperationRecord> recent() { return ring_->recent(); }
+  /// Neither shut down nor failed.
+  bool is_running();
 
  private:
   enum class Ending { none, abrupt, orderly };
@@ -82,10 +81,15 @@ class Engine {
   Step step_operation(const Submission& entry, bool may_send);
   void finish(const Submission& entry, std::optional<Error> error, bool by_peer);
   void fail_all(const Error& error, bool by_peer);
+  /// Ends all operations and tells all ranks why: a hang or a mismatch ends the job, whatever the main thread is at.
+  void end_job(const Error& error, std::vector<int> missing);
+  void look_at_ring();
+  std::vector<std::string> answers_locked();
+  /// Writes the report of the failure unless that has been done.
+  void report_locked();
   void tend_zombies();
   bool is_idle() const;
   void rest(bool moved);
-  void record(uint64_t number, OperationRecord::State state);
   bool stop(Ending ending, std::chrono::steady_clock::time_point until);
   /// Ends and joins the thread; false if it hangs.
   bool end();
@@ -116,11 +120,12 @@ class Engine {
   std::optional<std::string> relay_text_;  // ours, to be told to the others; never changes once set
   int relay_code_ = 0;                     // set before it
   bool relay_is_told_ = false;
+  std::vector<int> missing_;           // ranks that the failure is about
+  std::vector<std::string> answers_;   // by rank: what it said when told; empty: nothing
 
-  std::mutex ring_mutex_;  // guards the two below; held for a copy only
-  std::array<OperationRecord, recent_operations> ring_;
-  uint64_t submitted_count_ = 0;
-
+  std::shared_ptr<OperationRing> ring_ = std::make_shared<OperationRing>();
+  std::optional<Guard> guard_;
+  std::unique_ptr<Watchdog> watchdog_;
   std::thread thread_;
 };
 

@@ -45,6 +45,8 @@ class EngineCommunicator final : public Communicator {
     engine_->relay_failure(error, group_->hosts.empty() ? unknown : group_->hosts[group_->own]);
   }
   void check_peers() override { engine_->check_peers(); }
+  void enter(Section section) override { engine_->enter(section); }
+  void learn_deadlines(double floor_s, double longest_s) override { engine_->learn_deadlines(floor_s, longest_s); }
   Traffic traffic() const override { return engine_->traffic(); }
   void shut_down(Deadline deadline) override {
     if (group_->context != 0) throw Error(Fault::bug, "only the communicator of all ranks can be shut down");

@@ -1,6 +1,7 @@
 // The communication thread's side of the engine.
 #include <algorithm>
 
+#include "comm/checks.hpp"
 #include "comm/engine.hpp"
 
 namespace ganymede::comm {
@@ -13,19 +14,12 @@ constexpr auto sleep_between_looks = 50ms;  // with nothing in flight: how late 
 
 }  // namespace
 
-void Engine::record(uint64_t number, OperationRecord::State state) {
-  std::lock_guard lock(ring_mutex_);
-  OperationRecord& entry = ring_[number % recent_operations];
-  if (entry.number != number) return;  // overwritten by a later one
-  entry.state = state;
-  if (state != OperationRecord::State::in_flight) entry.ended_at = std::chrono::steady_clock::now();
-}
-
 void Engine::run(const std::function<std::unique_ptr<Transport>()>& connect) {
   try {
     transport_ = connect();
     wire_ = std::make_unique<Wire>(*transport_);
-    relay_ = std::make_unique<FailureRelay>(*transport_);
+    relay_ = std::make_unique<FailureRelay>(*transport_, [this] { return ring_->status(); });
+    ring_->set_place(fmt::format("rank {} on {}", transport_->rank(), host_name()));
     std::lock_guard lock(mutex_);
     rank_ = transport_->rank();
     size_ = transport_->size();
@@ -53,6 +47,7 @@ void Engine::run(const std::function<std::unique_ptr<Transport>()>& connect) {
 
 void Engine::loop() {
   while (true) {
+    look_at_ring();
     bool moved = take_submissions();
     moved |= step_network();
     moved |= step_operations();
@@ -88,13 +83,18 @@ bool Engine::step_network() {
     moved = relay_->step();
   } catch (const Error& error) {
     transport_failed_ = true;
+    ring_->fail(error.exit_code(), error.what(), false);
     fail_all(error, false);
   }
-  if (const auto heard = relay_->take_heard()) fail_all(*heard, true);
-  if (relay_->is_told()) {
+  if (const auto heard = relay_->take_heard()) {
+    fail_all(*heard, true);
+    ring_->fail(heard->exit_code(), heard->what(), true);
+  }
+  if (relay_->is_telling() && moved) {
     std::lock_guard lock(mutex_);
-    if (!relay_is_told_) to_main_.notify_all();
-    relay_is_told_ = true;
+    answers_ = relay_->answers();
+    relay_is_told_ = relay_->is_told();
+    if (relay_is_told_) to_main_.notify_all();
   }
   return moved;
 }
@@ -114,11 +114,13 @@ bool Engine::take_submissions() {
       finish(entry, failure, by_peer);
       continue;
     }
-    record(entry.number, OperationRecord::State::in_flight);
+    ring_->begin(entry.number);
     try {
       entry.operation->start(*wire_);
     } catch (const Error& error) {
       finish(entry, error, false);
+      end_job(error, {});
+      failure = error;
       continue;
     }
     active_[static_cast<size_t>(entry.operation->info().channel)].push_back(std::move(entry));
@@ -161,16 +163,51 @@ Engine::Step Engine::step_operation(const Submission& entry, bool may_send) {
       return Step::ended;
     }
     if (!operation.info().deadline.has_passed()) return moved ? Step::moved : Step::still;
-    finish(entry, operation.deadline_error(), false);
+    const Error error = operation.deadline_error();
+    const auto missing = operation.missing_ranks();
+    finish(entry, error, false);
+    end_job(error, missing);
   } catch (const Error& error) {
     finish(entry, error, false);
+    end_job(error, {});
   }
   return Step::ended;
 }
 
+void Engine::end_job(const Error& error, std::vector<int> missing) {
+  ring_->fail(error.exit_code(), error.what(), false);
+  std::lock_guard lock(mutex_);
+  if (failure_) return;
+  failure_ = error;  // the loop ends the other operations
+  failed_by_peer_ = false;
+  missing_ = std::move(missing);
+  if (relay_text_) return;
+  relay_text_ = fmt::format("{}: {}", ring_->place(), error.what());
+  relay_code_ = error.exit_code();
+}
+
+// The watchdog may have found that the main thread does not come back.
+void Engine::look_at_ring() {
+  std::optional<Error> to_end_with;
+  bool by_peer = false;
+  if (ring_->has_failed()) {
+    const auto found = ring_->failure();
+    std::lock_guard lock(mutex_);
+    if (relay_text_ || failure_ || found->is_peers) {
+      to_end_with = failure_;
+      by_peer = failed_by_peer_;
+    } else {
+      to_end_with = Error(static_cast<Fault>(found->code), "{}", found->text);
+      relay_text_ = fmt::format("{}: {}", ring_->place(), found->text);
+      relay_code_ = found->code;
+    }
+  }
+  if (to_end_with && !is_idle()) fail_all(*to_end_with, by_peer);
+}
+
 void Engine::finish(const Submission& entry, std::optional<Error> error, bool by_peer) {
   Operation& operation = *entry.operation;
-  record(entry.number, error ? OperationRecord::State::failed : OperationRecord::State::done);
+  ring_->end(entry.number, error.has_value(), error ? operation.missing() : std::string());
   if (error) {
     operation.abandon(*wire_);
     zombies_.push_back(entry.operation);

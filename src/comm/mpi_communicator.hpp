@@ -15,4 +15,8 @@ std::unique_ptr<Communicator> connect_mpi(Deadline deadline);
 /// Version text of the MPI library; needs no start.
 std::string mpi_version();
 
+/// Whether this MPI finds the other ranks of a Slurm step through PMIx alone: Open MPI as Debian builds it ends each rank by itself with pages of
+/// its own where srun offers another process manager.
+bool mpi_needs_pmix();
+
 }  // namespace ganymede::comm

@@ -15,12 +15,17 @@ std::string readable_bytes(int64_t bytes) {
   return fmt::format("{} B", bytes);
 }
 
-std::string describe_call(OperationKind kind, const std::string& name, int64_t bytes, int16_t type) {
-  const std::string of_type = type < 0 ? "" : fmt::format(" of {}", at::toString(static_cast<at::ScalarType>(type)));
-  return fmt::format("{} '{}' ({}{})", kind_name(kind), name, readable_bytes(bytes), of_type);
-}
-
 }  // namespace
+
+const char* section_name(Section section) {
+  switch (section) {
+    case Section::set_up: return "set-up";
+    case Section::step: return "a step";
+    case Section::save: return "a save";
+    case Section::eval: return "an evaluation";
+  }
+  return "no section";
+}
 
 const char* kind_name(OperationKind kind) {
   switch (kind) {
@@ -32,6 +37,11 @@ const char* kind_name(OperationKind kind) {
     case OperationKind::gather_texts: return "gather_texts";
   }
   return "unknown operation";
+}
+
+std::string describe_call(OperationKind kind, const std::string& name, int64_t bytes, int16_t type) {
+  const std::string of_type = type < 0 ? "" : fmt::format(" of {}", at::toString(static_cast<at::ScalarType>(type)));
+  return fmt::format("{} '{}' ({}{})", kind_name(kind), name, readable_bytes(bytes), of_type);
 }
 
 // ---- Wire ----
@@ -120,7 +130,8 @@ void Operation::check_opening(Lane& lane) {
   const bool fits = theirs.magic == Opening{}.magic && theirs.kind == info_.kind && theirs.type == info_.type && theirs.sequence == info_.sequence &&
                     our_name == theirs.name && (info_.kind == OperationKind::gather_texts || theirs.bytes == expected);
   if (!fits) {
-    throw Error(Fault::bug, "{} does not fit the other ranks", describe())
+    // Peer and not bug: what is wrong is that another rank is somewhere else, and the job ends as after a hang, which this would become.
+    throw Error(Fault::peer, "{} does not fit the other ranks", describe())
         .cause("at this place {} called {}, and sends {} B where {} B were expected", place(lane.peer),
                describe_call(theirs.kind, theirs.name, theirs.bytes, theirs.type), theirs.bytes, expected)
         .remedy("all ranks must run the same program with the same recipe and data, and call the same operations in the same order");
@@ -165,22 +176,35 @@ bool Operation::has_sent() const {
                      [&](const Lane& lane) { return (!lane.sends || lane.openings_out.started > 0) && has_lane_sent(lane); });
 }
 
-Error Operation::deadline_error() const {
-  std::string missing;
-  const auto add = [&](const Lane& lane, const char* what) { missing += fmt::format("{}{} {}", missing.empty() ? "" : "; ", place(lane.peer), what); };
+std::vector<Operation::Gap> Operation::gaps() const {
+  std::vector<Gap> gaps;
   for (const Lane& lane : lanes_)
-    if (lane.receives && !lane.is_open) add(lane, "never arrived");
-  if (missing.empty()) {
-    for (const Lane& lane : lanes_)
-      if (!is_lane_complete(lane)) add(lane, "arrived, but part of its data is missing");
-  }
-  if (missing.empty()) {
-    for (const Lane& lane : lanes_)
-      if (lane.sends && lane.openings_out.finished == 0) add(lane, "never took our data");
-  }
-  Error error(Fault::peer, "{} passed its deadline of {:g} s", describe(), info_.deadline.span_s());
-  if (!missing.empty()) error.cause("{}", missing);
-  return error;
+    if (lane.receives && !lane.is_open) gaps.push_back({lane.peer, "never arrived"});
+  if (!gaps.empty()) return gaps;
+  for (const Lane& lane : lanes_)
+    if (!is_lane_complete(lane)) gaps.push_back({lane.peer, "arrived, but part of its data is missing"});
+  if (!gaps.empty()) return gaps;
+  for (const Lane& lane : lanes_)
+    if (lane.sends && lane.openings_out.finished == 0) gaps.push_back({lane.peer, "never took our data"});
+  return gaps;
+}
+
+std::string Operation::missing() const {
+  std::string text;
+  for (const Gap& gap : gaps()) text += fmt::format("{}{} {}", text.empty() ? "" : "; ", place(gap.peer), gap.what);
+  return text;
+}
+
+std::vector<int> Operation::missing_ranks() const {
+  std::vector<int> ranks;
+  for (const Gap& gap : gaps()) ranks.push_back(group_->world_ranks[gap.peer]);
+  return ranks;
+}
+
+Error Operation::deadline_error() const {
+  Error error(Fault::peer, "{} passed its deadline of {:.3g} s", describe(), info_.deadline.span_s());
+  if (const auto text = missing(); !text.empty()) error.cause("{}", text);
+  return error.remedy("look at that rank's report and its host; longer waits: parallel.deadline_floor_s and parallel.deadline_s. The job can be resumed from its last checkpoint");
 }
 
 void Operation::abandon(Wire& wire) {

@@ -28,6 +28,8 @@ inline constexpr int pieces_in_flight = 4;                // to or from one peer
 
 enum class OperationKind : uint16_t { all_reduce, all_gather, broadcast, exchange, barrier, gather_texts };
 const char* kind_name(OperationKind kind);
+/// "all_reduce 'discriminator bucket 2' (4.0 MiB of Float)"; type -1: none.
+std::string describe_call(OperationKind kind, const std::string& name, int64_t bytes, int16_t type);
 
 /// The ranks of one communicator. Constant once the communicator exists, but for `hosts`, which the main thread fills at the start.
 struct Group {
@@ -108,8 +110,8 @@ class Operation {
   Operation(std::shared_ptr<const Group> group, OperationInfo info);
   virtual ~Operation() = default;
   const OperationInfo& info() const { return info_; }
-  /// "all_reduce 'discriminator bucket 2' (4.0 MiB)".
   std::string describe() const;
+  void set_deadline(Deadline deadline) { info_.deadline = deadline; }  // before submission
 
   // ---- communication thread ----
   void start(Wire& wire);
@@ -123,7 +125,10 @@ class Operation {
   virtual void release_memory();
   /// Every send has at least been started.
   bool has_sent() const;
-  /// The error of a passed deadline: which ranks' data is missing.
+  /// Whose data is missing: "rank 3 on node4 never arrived"; empty if nothing is.
+  std::string missing() const;
+  /// World ranks of these.
+  std::vector<int> missing_ranks() const;
   Error deadline_error() const;
   /// After a failure: lets transfers end early; memory is kept until is_quiet().
   void abandon(Wire& wire);
@@ -151,6 +156,12 @@ class Operation {
   std::vector<Lane> lanes_;
 
  private:
+  struct Gap {
+    int peer;
+    const char* what;
+  };
+  /// Which peers keep the operation from being complete, and how.
+  std::vector<Gap> gaps() const;
   void send_opening(Wire& wire, Lane& lane);
   void check_opening(Lane& lane);
 };

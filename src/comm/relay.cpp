@@ -8,7 +8,8 @@ namespace {
 constexpr int relay_tag = 3;  // Wire::Phase::relay of the first communicator
 }
 
-FailureRelay::FailureRelay(Transport& transport) : transport_(transport) {
+FailureRelay::FailureRelay(Transport& transport, std::function<std::string()> status)
+    : transport_(transport), status_(std::move(status)), answers_(transport.size()) {
   if (transport_.size() > 1) post_receive();
 }
 
@@ -28,10 +29,13 @@ bool FailureRelay::step() {
   const Message message = *incoming_;
   post_receive();
   if (message.kind == Message::Kind::answer) {
-    ++answers_;
+    ++answer_count_;
+    answers_.at(message.rank) = message.text.data();
     return true;
   }
-  send(message.rank, {Message::Kind::answer, transport_.rank(), 0, {}});
+  Message answer{Message::Kind::answer, transport_.rank(), 0, {}};
+  std::strncpy(answer.text.data(), status_().c_str(), answer.text.size() - 1);
+  send(message.rank, answer);
   if (!heard_) heard_ = Error(static_cast<Fault>(message.exit_code), "{}", message.text.data());
   return true;
 }

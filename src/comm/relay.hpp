@@ -1,8 +1,9 @@
-// How one rank's failure reaches all others: its text and exit code go to every rank on a tag of their own, and each answers, so
-// that the failing rank knows when it may leave.
+// How one rank's failure reaches all others: its text and exit code go to every rank on a tag of their own, and each answers with what
+// it is at, so that the failing rank knows when it may leave, and who is missing because it is stopped and who because it is elsewhere.
 #pragma once
 #include <array>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,8 @@ namespace ganymede::comm {
 /// Only the communication thread calls it.
 class FailureRelay {
  public:
-  explicit FailureRelay(Transport& transport);
+  /// `status` says how this rank stands, for the answers.
+  FailureRelay(Transport& transport, std::function<std::string()> status);
   /// Looks for messages. True if there was one. Throws what the transport throws.
   bool step();
   /// The first failure heard of, once.
@@ -25,7 +27,9 @@ class FailureRelay {
   void tell(int exit_code, const std::string& text);
   bool is_telling() const { return is_telling_; }
   /// All others have answered.
-  bool is_told() const { return is_telling_ && answers_ == transport_.size() - 1; }
+  bool is_told() const { return is_telling_ && answer_count_ == transport_.size() - 1; }
+  /// By rank: how it stands, by its own words; empty where none has come.
+  const std::vector<std::string>& answers() const { return answers_; }
   /// Takes the posted receive back.
   void close();
 
@@ -41,6 +45,7 @@ class FailureRelay {
   void send(int peer, const Message& message);
 
   Transport& transport_;
+  std::function<std::string()> status_;
   std::unique_ptr<Message> incoming_ = std::make_unique<Message>();
   std::optional<Ticket> receive_;
   struct Sent {
@@ -50,7 +55,8 @@ class FailureRelay {
   std::vector<Sent> sent_;
   std::optional<Error> heard_;
   bool is_telling_ = false;
-  int answers_ = 0;
+  std::vector<std::string> answers_;
+  int answer_count_ = 0;
 };
 
 }  // namespace ganymede::comm

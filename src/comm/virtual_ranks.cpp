@@ -204,6 +204,12 @@ class VirtualCommunicator final : public Communicator {
     hub_.check();
     hub_.processes().check_peers();
   }
+  void enter(Section section) override {
+    if (leads_process()) hub_.processes().enter(section);
+  }
+  void learn_deadlines(double floor_s, double longest_s) override {
+    if (leads_process()) hub_.processes().learn_deadlines(floor_s, longest_s);
+  }
   Traffic traffic() const override { return hub_.processes().traffic(); }
   void shut_down(Deadline deadline) override { barrier("end of virtual ranks", deadline); }  // the processes' own ends with them
 

@@ -33,6 +33,7 @@ void describe(config::Fields& fields, ParallelConfig& c) {
       .at_least(0)
       .at_most(4096);
   fields.number("deadline_s", c.deadline_s, "longest wait for one collective").above(0);
+  fields.number("deadline_floor_s", c.deadline_floor_s, "waits learned from the run (10 x their 99th percentile) get no shorter").above(0);
 }
 
 // Counts a bucket's gradients as the last backward writes them. It fires in every backward; only an armed side listens.

@@ -30,7 +30,8 @@ struct ParallelConfig {
   BatchNormScope batch_norm = BatchNormScope::global;
   Wire wire = Wire::native;
   int64_t virtual_ranks = 0;  // > 0: that many ranks as threads of however many processes, with the same bits for every number
-  double deadline_s = 300.0;  // of one collective
+  double deadline_s = 300.0;       // of one collective
+  double deadline_floor_s = 30.0;  // deadlines learned in the run get no shorter
 };
 void describe(config::Fields& fields, ParallelConfig& c);
 

@@ -141,6 +141,7 @@ Outcome Trainer::run(const std::vector<Observer*>& observers) {
     session_->step().listen(trace_.get());
   }
   row_start_ = Clock::now();
+  communicator_.learn_deadlines(config().parallel.deadline_floor_s, config().parallel.deadline_s);
   bool go_on = step_ < last_step_;
   while (go_on) go_on = one_iteration(observers);
   session_->settle();
@@ -158,6 +159,7 @@ bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
   communicator_.check_peers();
   if (stop_was_asked()) session_->reducer().ask_to_stop();
   session_->run_iteration();
+  communicator_.enter(comm::Section::step);  // only now: ranks may come late to an iteration after a save or samples
   ++step_;
   ++row_steps_;
   const auto& log_config = config().log;
@@ -194,6 +196,7 @@ void Trainer::tell_losses() {
 
 // Every rank comes to the same answer.
 bool Trainer::found_collapsed() {
+  communicator_.enter(comm::Section::eval);
   session_->settle();
   tell_losses();
   const auto totals = session_->step().totals();
@@ -260,6 +263,7 @@ void Trainer::report(const std::vector<Observer*>& observers) {
 
 // The average's weights and running statistics are the same everywhere: rank 0 draws alone.
 void Trainer::draw_samples(const std::vector<Observer*>& observers) {
+  communicator_.enter(comm::Section::eval);
   session_->settle();
   if (communicator_.rank() != 0) return;
   at::NoGradGuard no_graph;
@@ -272,6 +276,7 @@ void Trainer::draw_samples(const std::vector<Observer*>& observers) {
 }
 
 void Trainer::save() {
+  communicator_.enter(comm::Section::save);
   session_->settle();
   if (monitor_) tell_losses();
   checkpoint::Snapshot snapshot;

@@ -2,10 +2,15 @@
 // rank printed and the exit code. Its main does what the command's main does: print an own failure, relay it, leave with its code.
 #include <ATen/ATen.h>
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <tuple>
 
 #include "comm/connect.hpp"
 #include "core/log.hpp"
@@ -41,6 +46,27 @@ void fail(Communicator& comm, const std::string& how) {
   } else if (how == "mismatch") {
     at::Tensor y = at::ones({is_culprit ? 30000 : 20000});
     comm.all_reduce_sum(y, "bucket", late);
+  } else if (how == "skip") {
+    // One rank leaves out an operation: at its place it calls the next, on the same channel or on another.
+    if (!is_culprit) comm.all_reduce_sum(x, "discriminator bucket 2", late, Channel::gradients);
+    comm.all_reduce_sum(x, "generator bucket 0", late, Channel::gradients);
+  } else if (how == "skip-and-wait") {
+    const Deadline soon = Deadline::in(std::chrono::seconds(3));
+    if (!is_culprit) comm.all_reduce_sum(x, "discriminator bucket 2", soon, Channel::gradients);
+    comm.barrier("another step", soon);
+  } else if (how == "exit") {
+    if (is_culprit) std::exit(3);
+    comm.barrier("next step", late);
+  } else if (how == "killed" || how == "segv") {
+    if (is_culprit) std::raise(how == "killed" ? SIGKILL : SIGSEGV);
+    comm.barrier("next step", late);
+  } else if (how == "stopped") {
+    if (is_culprit) std::raise(SIGSTOP);
+    comm.barrier("next step", Deadline::in(std::chrono::seconds(3)));
+  } else if (how == "stuck") {
+    // The main thread waits for a file that nobody serves; only its watchdog can end the process.
+    if (is_culprit) std::ignore = open(std::getenv("GANYMEDE_TEST_FIFO"), O_WRONLY);
+    comm.barrier("next step", Deadline::in(std::chrono::seconds(3)));
   } else if (how == "none") {
     comm.shut_down(late);
     return;

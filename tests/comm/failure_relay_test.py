@@ -31,12 +31,14 @@ def expect(condition, what, *shown):
 def check_relay(how, code, text, ranks):
     exit_code, out, err = run(how, ranks)
     expect(exit_code == code, f"{how} on {ranks} ranks: exit code {exit_code} instead of {code}", out, err)
-    expect(err.count(text) == 1, f"{how}: the failing rank prints '{text}' once", err)
+    expect(err.count(f"error: {text}") == 1, f"{how}: the failing rank prints '{text}' once", err)
     for rank in range(ranks):
         if rank == 1:
             continue
         heard = re.search(rf"heard by rank {rank}: rank 1 on \S+: {re.escape(text.replace(chr(10), '|'))}$", out, re.MULTILINE)
         expect(heard, f"{how}: rank {rank} of {ranks} hears '{text}'", out, err)
+        told = re.search(rf"^rank {rank} on \S+ stops: rank 1 on \S+: {re.escape(text.splitlines()[0])}$", err, re.MULTILINE)
+        expect(told, f"{how}: rank {rank} of {ranks} prints the reason of rank 1", out, err)
 
 
 for ranks in (2, 4):
@@ -51,8 +53,13 @@ expect(re.search(r"all_reduce 'discriminator bucket 2' \(4\.0 MiB of Float\) pas
 expect("heard by rank 1: rank 0 on " in out and "heard by rank 2: rank 0 on " in out, "late: the others hear of it", out, err)
 
 exit_code, out, err = run("mismatch", 2)
-expect(exit_code == 70, f"mismatch: exit code {exit_code}", out, err)
+expect(exit_code == 76, f"mismatch: exit code {exit_code}", out, err)
 expect("all_reduce 'bucket' (78.1 KiB of Float)" in out + err and "all_reduce 'bucket' (117.2 KiB of Float)" in out + err, "mismatch: both calls are named", out, err)
+
+exit_code, out, err = run("exit", 3)
+expect(exit_code == 3, f"exit: exit code {exit_code}", out, err)
+for rank in (0, 2):
+    expect(re.search(rf"^rank {rank} on \S+ stops: rank 1 on \S+: the process called exit\(3\)", err, re.MULTILINE), f"exit: rank {rank} prints it", out, err)
 
 exit_code, out, err = run("none", 3)
 expect(exit_code == 0 and out == "" and err == "", f"none: a clean end is silent, exit code {exit_code}", out, err)

@@ -147,7 +147,7 @@ TEST(Failure, MismatchNamesBothCalls) {
       at::Tensor x = at::ones({one.elements[comm.rank()]}, at::kDouble);
       comm.all_reduce_sum(x, one.names[comm.rank()], Deadline::in(60s));
     });
-    EXPECT_EQ(error.fault(), Fault::bug);
+    EXPECT_EQ(error.fault(), Fault::peer);
     EXPECT_THAT(error.what(), HasSubstr(std::string("all_reduce '") + one.names[0]));
     EXPECT_THAT(error.what(), HasSubstr(std::string("all_reduce '") + one.names[1]));
     EXPECT_THAT(error.what(), HasSubstr("does not fit the other ranks"));
@@ -158,12 +158,12 @@ TEST(Failure, MismatchOfTypesAndKinds) {
   EXPECT_EQ(failure_of(2, [](Communicator& comm) {
     at::Tensor x = at::ones({8}, comm.rank() == 0 ? at::kLong : at::kDouble);
     comm.all_reduce_sum(x, "x", Deadline::in(60s));
-  }).fault(), Fault::bug);
+  }).fault(), Fault::peer);
   EXPECT_EQ(failure_of(2, [](Communicator& comm) {
     at::Tensor x = at::ones({8}, at::kDouble);
     if (comm.rank() == 0) comm.all_reduce_sum(x, "x", Deadline::in(60s));
     if (comm.rank() == 1) comm.all_gather(x, "x", Deadline::in(60s));
-  }).fault(), Fault::bug);
+  }).fault(), Fault::peer);
 }
 
 TEST(Failure, WrongArgumentsFailWhereTheyAre) {
