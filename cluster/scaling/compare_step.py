@@ -92,7 +92,7 @@ def commands(case, ganymede, folder, raw, shape):
     tables = tomllib.loads(resolved)
     objective, generator, adam = tables.get("objective", {}), tables.get("generator", {}), tables.get("optimizer", {}).get("generator", {})
     count = ["--iterations", case["iterations"], "--warmup", case["warmup"]]
-    ours = [ganymede, "bench", "step", recipe, *sets, *count, "--json"]
+    ours = [ganymede, "bench", "step", recipe, *sets, *count, "--no-kernels", "--json"]
     peer = [sys.executable, ROOT / "cluster/scaling/peer_dcgan.py", "--kind", generator.get("kind", "dcgan"), "--data", raw, "--shape", *shape,
             "--latent", tables.get("latent", {}).get("size", 100), "--width", generator.get("width", 64), "--depth", generator.get("depth", 2),
             "--batch", case["batch"], "--loss", objective.get("loss", "non_saturating"), "--d-loss", objective.get("d_loss", "sum"),

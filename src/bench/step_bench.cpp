@@ -5,22 +5,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <sstream>
 
+#include "bench/samples.hpp"
 #include "train/session.hpp"
 
 namespace ganymede::bench {
-
-double quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  const double at = q * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const auto above = std::min(below + 1, values.size() - 1);
-  return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
-}
 
 double process_age_s() {
   std::ifstream file("/proc/self/stat");
@@ -40,7 +32,6 @@ double peak_resident_mib() {
 }
 
 StepBenchResult bench_step(const train::RunConfig& config, const StepBenchOptions& options, comm::Communicator& communicator, storage::Hdf5Thread& hdf5) {
-  using Clock = std::chrono::steady_clock;
   StepBenchResult result;
   train::Session session(config, communicator, hdf5);
   session.run_iteration();
@@ -52,7 +43,7 @@ StepBenchResult bench_step(const train::RunConfig& config, const StepBenchOption
   for (int64_t i = 0; i < options.iterations; ++i) {
     const auto start = Clock::now();
     session.run_iteration();
-    result.step_ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    result.step_ms.push_back(us_since(start) / 1e3);
   }
   session.settle();
   const double n = static_cast<double>(options.iterations);
@@ -61,6 +52,12 @@ StepBenchResult bench_step(const train::RunConfig& config, const StepBenchOption
   result.peak_rss_mib = peak_resident_mib();
   result.global_batch = session.plan().global_batch;
   result.threads = at::get_num_threads();
+  if (!options.kernels) return result;
+  // After everything else, so that neither times nor the peak hold what this needs.
+  result.kernels = time_kernels([&] {
+    session.run_iteration();
+    session.settle();
+  });
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/kernel_share.hpp"
 #include "comm/communicator.hpp"
 #include "storage/hdf5_thread.hpp"
 #include "train/run_config.hpp"
@@ -13,6 +14,7 @@ namespace ganymede::bench {
 struct StepBenchOptions {
   int64_t iterations = 50;
   int64_t warmup = 5;
+  bool kernels = true;  // time the step's convolutions and matrix products alone, too
 };
 
 struct StepBenchResult {
@@ -22,13 +24,11 @@ struct StepBenchResult {
   double data_wait_ms = 0, comm_exposed_ms = 0;  // means an iteration
   int64_t global_batch = 0;
   int threads = 0;
+  std::vector<KernelCalls> kernels;  // of one more iteration
 };
 
 /// Collective. Writes no file.
 StepBenchResult bench_step(const train::RunConfig& config, const StepBenchOptions& options, comm::Communicator& communicator, storage::Hdf5Thread& hdf5);
-
-/// The q-quantile (0 … 1) of the values, interpolated.
-double quantile(std::vector<double> values, double q);
 
 /// Seconds since this process was started, by the system's own account.
 double process_age_s();

@@ -27,6 +27,7 @@ void add_eval(CLI::App& app, Program& program);
 void add_export(CLI::App& app, Program& program);
 void add_config(CLI::App& app, Program& program);
 void add_bench(CLI::App& app, Program& program);
+void add_doctor(CLI::App& app, Program& program);
 
 /// Ranks meet, threads and log are set up, `body` runs, ranks part. A failure here is told to all other ranks before it leaves.
 int with_ranks(const std::function<int(comm::Communicator&)>& body);
@@ -34,6 +35,10 @@ int with_ranks(const std::function<int(comm::Communicator&)>& body);
 /// Runs `body` for each of the virtual ranks that this process holds, or, if there are none asked for (0), once for the process itself;
 /// its answer on the first of them.
 int with_virtual_ranks(comm::Communicator& processes, int64_t virtual_ranks, const std::function<int(comm::Communicator&)>& body);
+
+/// `body` here; or, where --ranks asks for several and no launcher has started us, the same command line under mpirun on this host.
+/// Throws Error(Fault::usage) where a launcher started another number.
+int on_ranks(int ranks, const Program& program, const std::function<int()>& body);
 
 /// True on the one process that speaks, where a launcher started a subcommand that needs no ranks.
 bool is_first_process();

@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   add_export(app, program);
   add_config(app, program);
   add_bench(app, program);
+  add_doctor(app, program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

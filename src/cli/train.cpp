@@ -2,8 +2,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
-#include "comm/launch.hpp"
-#include "comm/topology.hpp"
+#include "cli/preflight.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "report/run_reporter.hpp"
@@ -18,6 +17,7 @@ struct Options {
   train::TrainRequest request;
   std::string recipe, resume, init_from, out = "runs", device;
   int ranks = 0;
+  bool preflight = false;
 };
 
 int train_rank(const train::TrainRequest& request, comm::Communicator& communicator) {
@@ -43,12 +43,14 @@ int train_rank(const train::TrainRequest& request, comm::Communicator& communica
   return outcome == train::Outcome::finished ? 0 : static_cast<int>(Fault::stopped_early);
 }
 
-int train_here(const train::TrainRequest& request) {
+int train_here(const Options& options, const Program& program) {
   train::catch_stop_signals();  // first of all: one that comes while the ranks meet must not be lost
   return with_ranks([&](comm::Communicator& processes) {
+    if (options.preflight)
+      if (const int code = preflight(options.out, true, "", program, processes); code != 0) return code;
     int64_t virtual_ranks = 0;
-    train::agree(processes, "reading the recipe", [&] { virtual_ranks = train::virtual_ranks(request); });
-    return with_virtual_ranks(processes, virtual_ranks, [&](comm::Communicator& communicator) { return train_rank(request, communicator); });
+    train::agree(processes, "reading the recipe", [&] { virtual_ranks = train::virtual_ranks(options.request); });
+    return with_virtual_ranks(processes, virtual_ranks, [&](comm::Communicator& communicator) { return train_rank(options.request, communicator); });
   });
 }
 
@@ -63,22 +65,7 @@ int run(Options options, const Program& program) {
   options.request.init_from = options.init_from;
   options.request.runs = options.out;
   options.request.argv = program.argv;
-  const auto facts = comm::launcher_facts();
-  const bool is_launched = facts.launcher != comm::LauncherFacts::Launcher::none;
-  if (options.ranks > 1 && !is_launched) {
-    std::vector<std::string> argv;
-    for (size_t i = 0; i < program.argv.size(); ++i) {
-      if (program.argv[i] == "--ranks") {
-        ++i;
-        continue;
-      }
-      if (!program.argv[i].starts_with("--ranks=")) argv.push_back(program.argv[i]);
-    }
-    return comm::run_mpirun(options.ranks, argv);
-  }
-  if (options.ranks > 0 && is_launched && facts.size != options.ranks)
-    throw Error(Fault::usage, "--ranks {} under a launcher that started {}", options.ranks, facts.size).remedy("leave --ranks out under mpirun or srun");
-  return train_here(options.request);
+  return on_ranks(options.ranks, program, [&] { return train_here(options, program); });
 }
 
 }  // namespace
@@ -92,6 +79,7 @@ void add_train(CLI::App& app, Program& program) {
   command->add_option("--set", options->request.sets, "override one key: section.key=value")->expected(1)->take_all();
   command->add_option("--out", options->out, "folder of runs")->capture_default_str();
   command->add_option("--ranks", options->ranks, "start that many ranks on this host")->check(CLI::Range(1, 4096));
+  command->add_flag("--preflight", options->preflight, "look at hosts, links and disk first, as doctor does; no training after a failure");
   command->add_option("--device", options->device, "auto or cpu; the same as --set run.device");
   command->footer("Examples:\n  ganymede train launch/recipes/mnist.toml --ranks 2 --set run.steps=500\n  mpirun -np 4 ganymede train launch/recipes/mnist.toml\n"
                   "  ganymede train --resume runs/00000-mnist --set run.steps=8000");

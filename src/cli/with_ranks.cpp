@@ -2,6 +2,7 @@
 
 #include "cli/commands.hpp"
 #include "comm/connect.hpp"
+#include "comm/launch.hpp"
 #include "comm/topology.hpp"
 #include "comm/virtual_ranks.hpp"
 #include "core/error.hpp"
@@ -41,6 +42,22 @@ int with_virtual_ranks(comm::Communicator& processes, int64_t virtual_ranks, con
     if (communicator.leads_process()) code = own;
   });
   return code;
+}
+
+int on_ranks(int ranks, const Program& program, const std::function<int()>& body) {
+  const auto facts = comm::launcher_facts();
+  const bool is_launched = facts.launcher != comm::LauncherFacts::Launcher::none;
+  if (is_launched && ranks > 0 && facts.size != ranks)
+    throw Error(Fault::usage, "--ranks {} under a launcher that started {}", ranks, facts.size).remedy("leave --ranks out under mpirun or srun");
+  if (is_launched || ranks <= 1) return body();
+  std::vector<std::string> argv;
+  for (size_t i = 0; i < program.argv.size(); ++i) {
+    if (program.argv[i] == "--ranks")
+      ++i;
+    else if (!program.argv[i].starts_with("--ranks="))
+      argv.push_back(program.argv[i]);
+  }
+  return comm::run_mpirun(ranks, argv);
 }
 
 bool is_first_process() { return comm::launcher_facts().rank == 0; }

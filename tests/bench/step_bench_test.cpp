@@ -4,13 +4,6 @@
 
 namespace ganymede::bench {
 
-TEST(Quantile, InterpolatesBetweenSortedValues) {
-  EXPECT_DOUBLE_EQ(quantile({3, 1, 2}, 0.5), 2.0);
-  EXPECT_DOUBLE_EQ(quantile({4, 1, 2, 3}, 0.5), 2.5);
-  EXPECT_DOUBLE_EQ(quantile({10}, 0.9), 10.0);
-  EXPECT_DOUBLE_EQ(quantile({0, 10}, 0.1), 1.0);
-}
-
 TEST(Process, KnowsItsAgeAndItsPeak) {
   const double before = process_age_s();
   EXPECT_GE(before, 0.0);
