@@ -17,12 +17,16 @@ struct Options {
   train::TrainRequest request;
   std::string recipe, resume, init_from, out = "runs", device;
   int ranks = 0;
+  int64_t profile = 0;  // iterations
   bool preflight = false;
 };
 
-int train_rank(const train::TrainRequest& request, comm::Communicator& communicator) {
+int train_rank(const Options& options, const Program& program, comm::Communicator& communicator) {
   storage::Hdf5Thread hdf5;
-  train::Trainer trainer(request, communicator, hdf5);
+  std::optional<train::Profile> profile;
+  if (options.profile > 0) profile.emplace(communicator, options.profile, program.argv);
+  train::Trainer trainer(options.request, profile ? profile->communicator() : communicator, hdf5);
+  if (profile) trainer.profile_with(*profile);
   std::unique_ptr<report::RunReporter> reporter;
   std::vector<train::Observer*> observers;
   if (communicator.rank() == 0) {
@@ -50,7 +54,7 @@ int train_here(const Options& options, const Program& program) {
       if (const int code = preflight(options.out, true, "", program, processes); code != 0) return code;
     int64_t virtual_ranks = 0;
     train::agree(processes, "reading the recipe", [&] { virtual_ranks = train::virtual_ranks(options.request); });
-    return with_virtual_ranks(processes, virtual_ranks, [&](comm::Communicator& communicator) { return train_rank(options.request, communicator); });
+    return with_virtual_ranks(processes, virtual_ranks, [&](comm::Communicator& communicator) { return train_rank(options, program, communicator); });
   });
 }
 
@@ -79,6 +83,7 @@ void add_train(CLI::App& app, Program& program) {
   command->add_option("--set", options->request.sets, "override one key: section.key=value")->expected(1)->take_all();
   command->add_option("--out", options->out, "folder of runs")->capture_default_str();
   command->add_option("--ranks", options->ranks, "start that many ranks on this host")->check(CLI::Range(1, 4096));
+  command->add_option("--profile", options->profile, "iterations, after the first 3, whose trace goes to profile/rank-N.json")->check(CLI::Range(1, 10'000));
   command->add_flag("--preflight", options->preflight, "look at hosts, links and disk first, as doctor does; no training after a failure");
   command->add_option("--device", options->device, "auto or cpu; the same as --set run.device");
   command->footer("Examples:\n  ganymede train launch/recipes/mnist.toml --ranks 2 --set run.steps=500\n  mpirun -np 4 ganymede train launch/recipes/mnist.toml\n"

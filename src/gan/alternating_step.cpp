@@ -2,6 +2,7 @@
 
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/record_function.h>
 
 #include <algorithm>
 #include <cmath>
@@ -76,6 +77,7 @@ at::Tensor AlternatingStep::draw_latents(Purpose purpose, int64_t step, const Sh
 }
 
 Fakes AlternatingStep::make_fakes(Player player, const Share& share, const at::Tensor& z, const at::Tensor& labels, bool with_graph) {
+  RECORD_USER_SCOPE("forward of G");
   Fakes fakes{{}, z, labels};
   const at::AutoGradMode graph(with_graph);
   const auto input = classes_.join(z, labels);
@@ -110,6 +112,7 @@ void AlternatingStep::run(const RealSource& reals, double deadline_s) {
 
 void AlternatingStep::discriminator_phases(const RealSource& reals, double deadline_s) {
   for (int64_t k = 0; k < pace_.d_steps; ++k) {
+    RECORD_USER_SCOPE("D phase");
     const bool reused = setup_.tricks.reuse_fakes && k + 1 == pace_.d_steps;
     if (k == 0) finish_discriminator(deadline_s);  // g_first: of the iteration before
     Phase phase;
@@ -123,6 +126,7 @@ void AlternatingStep::discriminator_phases(const RealSource& reals, double deadl
     record.latents = draw_latents(Purpose::z_d, step, share);
     record.fake_labels = classes_.for_discriminator(phase.reals, rng_, step);
     const auto start_gradient = [&] {
+      RECORD_USER_SCOPE("D, real half");
       sync_.weights(Player::discriminator).gradients.zero_();
       passes_->before_fakes(phase);
     };
@@ -138,7 +142,10 @@ void AlternatingStep::discriminator_phases(const RealSource& reals, double deadl
       finish_discriminator(deadline_s);
       start_gradient();
     }
-    passes_->with_fakes(phase, fakes, [&] { sync_.arm(Player::discriminator, within(deadline_s)); });
+    {
+      RECORD_USER_SCOPE("D, fake half");
+      passes_->with_fakes(phase, fakes, [&] { sync_.arm(Player::discriminator, within(deadline_s)); });
+    }
     if (!game_.controllers.empty()) {
       const auto [real, fake] = sides(record);
       const auto hits = game_.adversary->hits(real, fake);
@@ -155,6 +162,7 @@ void AlternatingStep::discriminator_phases(const RealSource& reals, double deadl
 
 void AlternatingStep::generator_phases(const RealSource& reals, double deadline_s) {
   for (int64_t k = 0; k < pace_.g_steps; ++k) {
+    RECORD_USER_SCOPE("G phase");
     if (k > 0 || setup_.objective.order == Order::g_first) finish_generator(deadline_s);
     const int64_t step = generator_optimizer_.steps_done();
     Phase phase;
@@ -180,6 +188,7 @@ void AlternatingStep::generator_phases(const RealSource& reals, double deadline_
     if (k == 0 && setup_.objective.order == Order::g_first) finished_.clear();  // the iteration before is complete
     sync_.weights(Player::generator).gradients.zero_();
     {
+      RECORD_USER_SCOPE("G, through D");
       const Locked discriminator(*discriminator_);  // before its forward: a weight locked later would still get a gradient
       passes_->generator(phase, fakes, [&] { sync_.arm(Player::generator, within(deadline_s)); });
     }
@@ -220,6 +229,7 @@ std::vector<const char*> AlternatingStep::keys(Player player) const {
 
 // Sum over ranks -> terms of the weights -> finite check -> clipping -> update. Everything is the same everywhere, so all ranks decide alike.
 void AlternatingStep::apply(Player player, Phase& phase, double deadline_s) {
+  RECORD_USER_SCOPE(player == Player::discriminator ? "update of D" : "update of G");
   sync_.finish(player, within(deadline_s));
   const auto weights = sync_.weights(player);
   auto& record = phase.record;

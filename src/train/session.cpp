@@ -1,6 +1,7 @@
 #include "train/session.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/record_function.h>
 
 #include "checkpoint/format.hpp"
 #include "core/error.hpp"
@@ -227,6 +228,7 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
 
 void Session::run_iteration() {
   const auto for_discriminator = [&] {
+    RECORD_USER_SCOPE("data");
     auto real = to_reals(reader_->next(deadline()));
     forwarded_samples_ += real.samples.size(0);
     return real;

@@ -145,6 +145,7 @@ Outcome Trainer::run(const std::vector<Observer*>& observers) {
   bool go_on = step_ < last_step_;
   while (go_on) go_on = one_iteration(observers);
   session_->settle();
+  if (profile_) profile_->write(folder_);
   if (step_ > first_step_) save();
   checkpoints_->finish(deadline());
   log_totals();
@@ -158,9 +159,13 @@ Outcome Trainer::run(const std::vector<Observer*>& observers) {
 bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
   communicator_.check_peers();
   if (stop_was_asked()) session_->reducer().ask_to_stop();
-  session_->run_iteration();
+  if (profile_)
+    profile_->iteration(step_ + 1, [&] { session_->run_iteration(); });
+  else
+    session_->run_iteration();
   communicator_.enter(comm::Section::step);  // only now: ranks may come late to an iteration after a save or samples
   ++step_;
+  if (profile_ && profile_->is_complete()) profile_->write(folder_);
   ++row_steps_;
   const auto& log_config = config().log;
   const bool is_last = step_ == last_step_;

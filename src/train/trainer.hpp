@@ -10,6 +10,7 @@
 #include "comm/communicator.hpp"
 #include "train/monitor.hpp"
 #include "train/observer.hpp"
+#include "train/profile.hpp"
 #include "train/session.hpp"
 #include "train/trace.hpp"
 
@@ -33,6 +34,8 @@ class Trainer {
  public:
   /// Checks everything and makes or reopens the run folder; collective. Throws Error on every rank if any rank cannot start.
   Trainer(const TrainRequest& request, comm::Communicator& communicator, storage::Hdf5Thread& hdf5);
+  /// Its iterations go through `profile`, which outlives run() and whose communicator this was made with.
+  void profile_with(Profile& profile) { profile_ = &profile; }
   /// Observers are told on rank 0.
   Outcome run(const std::vector<Observer*>& observers);
   const std::filesystem::path& run_folder() const { return folder_; }
@@ -64,6 +67,7 @@ class Trainer {
   std::unique_ptr<Monitor> monitor_;  // where [monitor] asks for one
   bool ended_by_monitor_ = false;
   std::unique_ptr<Trace> trace_;
+  Profile* profile_ = nullptr;  // where one was asked for
   std::filesystem::path folder_;
   std::string dataset_sha256_;
   int64_t first_step_ = 0, last_step_ = 0, step_ = 0;

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <future>
+
 #include "comm/thread_ranks.hpp"
 
 namespace ganymede::bench {
@@ -134,6 +136,25 @@ TEST(Doctor, WarnsOfThreadsWithoutCoresAndRefusesUnequalOnes) {
   e = healthy();
   e.ranks[2].threads = 2, e.ranks[2].cores = {0, 1, 2};
   expect(only_bad(e), Kind::failure, "threads", {"rank 0 on node1 computes with 1", "rank 2 on node2 with 2"});
+}
+
+TEST(Doctor, ARankThatDoesNotAnswerEndsItWithAName) {
+  const auto folder = std::filesystem::temp_directory_path();
+  std::promise<void> over;
+  comm::run_thread_ranks(2, [&](comm::Communicator& communicator) {
+    if (communicator.rank() == 1) {
+      over.get_future().wait_for(std::chrono::seconds(60));
+      return;
+    }
+    try {
+      examine(folder, communicator, 0.2);
+      ADD_FAILURE() << "it ended without rank 1";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.fault(), Fault::peer) << error.what();
+      EXPECT_THAT(error.what(), testing::HasSubstr("rank 1"));
+    }
+    over.set_value();
+  });
 }
 
 TEST(Doctor, ExaminesRanksOfThisMachine) {

@@ -11,7 +11,7 @@ import program
 import philox  # noqa: E402  (found through program)
 
 SUBCOMMANDS = [("train",), ("sample",), ("data", "build"), ("data", "synth", "ring"), ("data", "stat"), ("data", "peek"), ("config", "show"),
-               ("bench", "step"), ("eval",), ("export",), ("classifier", "train"), ("classifier", "test")]
+               ("bench", "step"), ("bench", "comm"), ("bench", "overlap"), ("doctor",), ("eval",), ("export",), ("classifier", "train"), ("classifier", "test")]
 
 
 def png_size(path):

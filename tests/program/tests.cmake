@@ -1,5 +1,5 @@
 # The whole program, from outside: labels say what a test needs (mpi: more than one process; root: to mount a file system).
-foreach(name cli data run_folder resume init_from stop refusals eval export monitor bench doctor)
+foreach(name cli data run_folder resume init_from stop refusals eval export monitor bench doctor profile)
   ganymede_script_test(program/${name} LABELS program mpi TIMEOUT_S 300 COMMAND ${GANYMEDE_PYTHON} tests/program/${name}_test.py)
 endforeach()
 ganymede_script_test(program/bad_input LABELS program mpi TIMEOUT_S 600 COMMAND ${GANYMEDE_PYTHON} tests/program/bad_input_test.py BadInput)
@@ -10,6 +10,6 @@ ganymede_script_test(program/virtual_ranks LABELS program mpi TIMEOUT_S 300 COMM
 ganymede_script_test(program/virtual_ranks_full LABELS program mpi full TIMEOUT_S 1800 COMMAND ${GANYMEDE_PYTHON} tests/program/virtual_ranks_test.py --full)
 ganymede_script_test(program/witness LABELS program witness mpi TIMEOUT_S 300 COMMAND ${GANYMEDE_PYTHON} tests/program/witness_test.py Plain)
 ganymede_script_test(program/witness_variants LABELS program witness mpi TIMEOUT_S 900 COMMAND ${GANYMEDE_PYTHON} tests/program/witness_test.py Variants)
-foreach(name data run_folder resume init_from stop refusals eval export monitor bench doctor bad_input equality equality_full virtual_ranks virtual_ranks_full witness witness_variants)
+foreach(name data run_folder resume init_from stop refusals eval export monitor bench doctor profile bad_input equality equality_full virtual_ranks virtual_ranks_full witness witness_variants)
   set_tests_properties(program/${name} PROPERTIES PROCESSORS 2)
 endforeach()

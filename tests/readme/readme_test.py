@@ -19,10 +19,11 @@ PROGRAM = pathlib.Path(os.environ.get("GANYMEDE", ROOT / "build" / "release" / "
 BLOCKS = re.findall(r"(<!-- run -->\n)?```(\w+)\n(.*?)```", TEXT, re.S)
 # Words of a command line that precede its options, longest first.
 COMMANDS = ["data synth stacked-mnist", "data synth ring", "data synth grid", "data synth gmm1d", "classifier train", "classifier test", "data build",
-            "data stat", "data peek", "config show", "bench step", "sample", "train", "eval", "export"]
+            "data stat", "data peek", "config show", "bench step", "bench comm", "bench overlap", "doctor",
+            "sample", "train", "eval", "export"]
 FOREIGN = {"mpirun": {"--host", "--oversubscribe"}, "cmake": {"--preset", "--build"}}
 # Written by a run or by the build, so not in a checkout.
-MADE = ("build/", "runs/", "samples/", "checkpoints/", "log/")
+MADE = ("build/", "runs/", "samples/", "checkpoints/", "log/", "profile/")
 WIDEST = 140
 
 
@@ -72,7 +73,7 @@ class Commands(unittest.TestCase):
         table = TEXT.split("## What a run leaves")[1].split("\n\n")[2]
         names = re.findall(r"`([\w./-]+)`", "".join(line.split("|")[1] for line in table.splitlines()[2:]))
         self.assertGreater(len(names), 8)
-        for name in set(names) - {"trace.h5"}:
+        for name in set(names) - {"trace.h5", "profile/rank-0.json"}:
             self.assertTrue((run / name.replace("001000", "000025")).exists(), f"{name} is not in the run folder")
 
 
