@@ -61,7 +61,7 @@ class Profile(program.ProgramTest):
         self.assertTrue(any(name.startswith("wait: ") for name in by_name))
 
     def test_traces_of_each_rank(self):
-        recipe = self.recipe("dcgan32", run__steps=6, run__precision="float32")
+        recipe = self.recipe("dcgan32", run__steps=6, run__precision="float32", log__every_steps=100)
         for ranks in (1, 2):
             with self.subTest(ranks=ranks):
                 arguments = ["train", recipe, "--out", self.folder / "runs", *(["--ranks", ranks] if ranks > 1 else [])]
