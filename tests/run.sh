@@ -22,7 +22,7 @@ done
 say() { printf 'tests: %s\n' "$*"; }
 
 if [ "$(id -u)" -ne 0 ] && ! $unprivileged; then
-  say "some tests mount a file system, which needs root: run this as root, or leave them out with --unprivileged" >&2
+  say "some tests mount a file system, emulate hosts or start Slurm, which needs root: run this as root, or leave them out with --unprivileged" >&2
   exit 69
 fi
 if [ "$(id -u)" -eq 0 ]; then
@@ -39,6 +39,21 @@ command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1 || left_out+=(
 pattern="^($(IFS='|' && echo "${left_out[*]:-none}"))\$"
 
 launch/setup.sh
+
+# What only tests need: emulated hosts, a file system to freeze, a Slurm of our own. The quickstart does without.
+test_packages=(slurm-wlm munge iproute2 util-linux e2fsprogs mount)
+if ! $unprivileged && command -v dpkg-query >/dev/null; then
+  missing=()
+  for package in "${test_packages[@]}"; do
+    [ "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)" = "install ok installed" ] || missing+=("$package")
+  done
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "installing for the tests: ${missing[*]}"
+    apt-get update -qq
+    # No daemon may start by itself: the tests start their own.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+fi
 
 # sanitized PRESET: its unit tests, then a short run on two ranks, which must also end without a report.
 sanitized() {

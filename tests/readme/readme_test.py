@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"(<!-- run -->\n)?```(\w+)\n(.*?)```", TEXT, re.S)
 COMMANDS = ["data synth stacked-mnist", "data synth ring", "data synth grid", "data synth gmm1d", "classifier train", "classifier test", "data build",
             "data stat", "data peek", "config show", "bench step", "bench comm", "bench overlap", "doctor",
             "sample", "train", "eval", "export"]
-FOREIGN = {"mpirun": {"--host", "--oversubscribe"}, "cmake": {"--preset", "--build"}}
+FOREIGN = {"mpirun": {"--host", "--oversubscribe", "--map-by", "--mca"}, "srun": {"--mpi", "--kill-on-bad-exit"}, "sbatch": {"--signal"}, "cmake": {"--preset", "--build"}}
 # Written by a run or by the build, so not in a checkout.
 MADE = ("build/", "runs/", "samples/", "checkpoints/", "log/", "profile/")
 WIDEST = 140
