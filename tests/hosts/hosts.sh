@@ -42,7 +42,7 @@ case ${1:-} in
       for end in "$h eth0" "fabric p${h#node}"; do
         read -r where device <<< "$end"
         if [ "$2" = off ]; then
-          net_of "$where" tc qdisc del dev "$device" root 2>/dev/null
+          net_of "$where" tc qdisc del dev "$device" root 2>/dev/null || true  # there may be none
         else
           net_of "$where" tc qdisc replace dev "$device" root tbf rate "$2"mbit burst 256kb latency 50ms
         fi
