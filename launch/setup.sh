@@ -2,12 +2,14 @@
 # Installs what ganymede needs: Debian packages (as root, or through sudo), and a Python environment in .venv
 # that holds the pinned LibTorch (the CPU wheel) and what the tests read files with. Run it as often as you like.
 #   launch/setup.sh            everything, tests included
+#   launch/setup.sh --cuda     everything, and in .venv-cuda the LibTorch with CUDA 13 and NCCL (5.5 GB) for the preset `cuda`
 #   launch/setup.sh --list     only print what is needed, install nothing
 # A LibTorch of your own (2.4 or newer): set GANYMEDE_TORCH=DIR, and no wheel is installed for the build.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 torch_version=2.13.0
+cuda_torch_version=2.14.1
 packages=(
   build-essential cmake ninja-build ccache pkg-config git ca-certificates
   libopenmpi-dev openmpi-bin libhdf5-dev hdf5-tools
@@ -24,10 +26,13 @@ list_needs() {
   printf '  %s\n' "${packages[@]}"
   say "and from LibTorch 2.4 or newer; the tests also use these Python packages:"
   printf '  %s\n' "${python_packages[@]}"
+  say "for NVIDIA GPUs (--cuda), in an environment of its own: torch==$cuda_torch_version, whose wheel brings the CUDA 13 runtime and NCCL"
 }
 
 if [ "${1:-}" = --list ]; then list_needs; exit 0; fi
-if [ $# -gt 0 ]; then sed -n 2,6p "$0" | cut -c3-; exit 64; fi
+with_cuda=false
+if [ "${1:-}" = --cuda ]; then with_cuda=true; shift; fi
+if [ $# -gt 0 ]; then sed -n 2,7p "$0" | cut -c3-; exit 64; fi
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   list_needs
@@ -53,16 +58,21 @@ else
 fi
 
 # The wheel exists for Debian 12's Python 3.11 and its neighbours; a newer default python3 is passed over if 3.11 is there.
-stamp=.venv/.complete
-wanted="${python_packages[*]}"
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
-  say "the Python environment .venv is complete"
-else
-  python=python3
-  command -v python3.11 >/dev/null && python3.11 -c 'import venv, ensurepip' 2>/dev/null && python=python3.11
-  say "making .venv with $("$python" --version): ${python_packages[*]}"
-  "$python" -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check "${python_packages[@]}"
-  printf '%s' "$wanted" > "$stamp"
-fi
+python=python3
+command -v python3.11 >/dev/null && python3.11 -c 'import venv, ensurepip' 2>/dev/null && python=python3.11
+# environment FOLDER PACKAGES…
+environment() {
+  local folder=$1 stamp=$1/.complete
+  shift
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$*" ]; then
+    say "the Python environment $folder is complete"
+    return
+  fi
+  say "making $folder with $("$python" --version): $*"
+  "$python" -m venv "$folder"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+  printf '%s' "$*" > "$stamp"
+}
+environment .venv "${python_packages[@]}"
+if $with_cuda; then environment .venv-cuda "torch==$cuda_torch_version"; fi
 say "done"
