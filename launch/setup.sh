@@ -14,7 +14,7 @@ packages=(
   build-essential cmake ninja-build ccache pkg-config git ca-certificates
   libopenmpi-dev openmpi-bin libhdf5-dev hdf5-tools
   libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev librandom123-dev
-  libpng-dev zlib1g-dev libssl-dev libgtest-dev libgmock-dev librapidcheck-dev
+  libpng-dev zlib1g-dev libssl-dev libxxhash-dev libgtest-dev libgmock-dev librapidcheck-dev
   iproute2 util-linux procps python3 python3-venv
 )
 python_packages=("torch==$torch_version" "numpy==2.3.*" "h5py==3.14.*" "scipy==1.16.*" "pillow==11.*" "safetensors==0.8.*")

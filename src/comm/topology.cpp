@@ -80,7 +80,7 @@ int available_cores() { return static_cast<int>(own_core_mask().count()); }
 
 int Topology::threads_for_rank() const {
   if (const auto asked = number_in_environment("OMP_NUM_THREADS"); asked && *asked > 0) return *asked;
-  return std::max(1, cores / ranks_on_our_cores);
+  return smallest_share;
 }
 
 Topology find_topology(Communicator& communicator, Deadline deadline) {
@@ -95,6 +95,14 @@ Topology find_topology(Communicator& communicator, Deadline deadline) {
     if (r == communicator.rank()) topology.local_rank = topology.ranks_on_host;
     ++topology.ranks_on_host;
     if ((CoreMask(masks[r]) & own).any()) ++topology.ranks_on_our_cores;
+  }
+  topology.smallest_share = most_cores;
+  for (int r = 0; r < communicator.size(); ++r) {
+    const CoreMask cores(masks[r]);
+    int sharing = 0;
+    for (int other = 0; other < communicator.size(); ++other)
+      if (hosts[other] == hosts[r] && (CoreMask(masks[other]) & cores).any()) ++sharing;
+    topology.smallest_share = std::min(topology.smallest_share, std::max(1, static_cast<int>(cores.count()) / sharing));
   }
   return topology;
 }

@@ -34,8 +34,9 @@ struct Topology {
   int ranks_on_host = 1;
   int ranks_on_our_cores = 1;  // ranks of this host that may run on some of our cores, ourselves included
   int cores = 1;               // that this process may run on
+  int smallest_share = 1;      // of the cores that a rank may run on, over all ranks; at least 1
 
-  /// OMP_NUM_THREADS where it is set, else our share of the cores; at least 1.
+  /// OMP_NUM_THREADS where it is set, else the smallest share: the same on every rank, as all wait for the slowest anyway.
   int threads_for_rank() const;
 };
 /// Collective. A launcher that binds each rank to its own cores is recognized by the ranks' core masks.

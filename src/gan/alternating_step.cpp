@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "gan/pack_slots.hpp"
 #include "gan/reference_batch.hpp"
 
@@ -57,7 +58,8 @@ AlternatingStep::AlternatingStep(const GameSetup& setup, std::shared_ptr<nets::N
       discriminator_optimizer_(discriminator_optimizer), average_(average), rng_(rng), classes_(setup.conditional, setup.class_counts),
       game_(make_game(setup, *discriminator_)),
       judge_({setup.precision, setup.global_batch, setup.objective.pack, setup.statistics}, *discriminator_, rng, game_.filters),
-      passes_(make_passes(setup.objective.d_batch, game_, judge_)), pace_{setup.objective.d_steps, setup.objective.g_steps, 1.0} {
+      passes_(make_passes(setup.objective.d_batch, game_, judge_)), pace_{setup.objective.d_steps, setup.objective.g_steps, 1.0},
+      guard_(generator_, discriminator_) {
   judge_.has_classes = game_.has_classes;
   for (const auto& term : game_.generator_terms) generator_reals_ = std::max(generator_reals_, term->reals());
   start_again();
@@ -218,6 +220,15 @@ void AlternatingStep::finish_generator(double deadline_s) {
   average_.update(generator_optimizer_.steps_done());
 }
 
+void AlternatingStep::abandon(double deadline_s) {
+  if (std::exchange(pending_discriminator_, {})) sync_.finish(Player::discriminator, within(deadline_s));
+  if (std::exchange(pending_generator_, {})) sync_.finish(Player::generator, within(deadline_s));
+  next_batch_.reset(), last_batch_.reset();
+  last_fakes_ = {};
+  finished_.clear();
+  if (d_losses_) d_losses_->clear();
+}
+
 std::vector<const char*> AlternatingStep::keys(Player player) const {
   std::vector<const char*> all;
   if (player == Player::generator)
@@ -227,7 +238,7 @@ std::vector<const char*> AlternatingStep::keys(Player player) const {
   return all;
 }
 
-// Sum over ranks -> terms of the weights -> finite check -> clipping -> update. Everything is the same everywhere, so all ranks decide alike.
+// Sum over ranks -> terms of the weights -> finite check -> clipping -> update, or none. Everything is the same everywhere, so all ranks decide alike.
 void AlternatingStep::apply(Player player, Phase& phase, double deadline_s) {
   RECORD_USER_SCOPE(player == Player::discriminator ? "update of D" : "update of G");
   sync_.finish(player, within(deadline_s));
@@ -239,28 +250,51 @@ void AlternatingStep::apply(Player player, Phase& phase, double deadline_s) {
   const auto names = keys(player);
   record.loss = phase.values.front().item<double>();
   for (size_t t = 1; t < names.size(); ++t) record.terms.emplace_back(names[t], phase.values[t].defined() ? phase.values[t].item<double>() : 0.0);
-  check_finite(player, phase, norm);
+  const bool is_left_out = !std::isfinite(norm) && must_leave_out(record, deadline_s);
+  if (!is_left_out) check_losses(record);
   if (listener_) listener_->on_gradient(record, weights.gradients);
-  for (const auto& hook : game_.update_hooks) hook->limit(player, weights);
   auto& optimizer = player == Player::generator ? generator_optimizer_ : discriminator_optimizer_;
-  optimizer.step(generator_optimizer_.steps_done(), player == Player::discriminator ? pace_.d_rate : 1.0);
+  if (is_left_out) {
+    optimizer.leave_out_step();
+    guard_.left_out(player);
+  } else {
+    for (const auto& hook : game_.update_hooks) hook->limit(player, weights);
+    optimizer.step(generator_optimizer_.steps_done(), player == Player::discriminator ? pace_.d_rate : 1.0);
+    guard_.made(player);
+  }
   for (const auto& hook : game_.update_hooks) hook->after(player, weights, optimizer.steps_done());
   sync_.mark_updated(player);
-  if (d_losses_ && player == Player::discriminator) d_losses_->push_back(record.loss);
+  if (d_losses_ && !is_left_out && player == Player::discriminator) d_losses_->push_back(record.loss);
   record.gradient_norm = norm;
   record.real = record.latents = at::Tensor();  // no batch is kept longer than its step
   finished_.push_back(std::move(record));
 }
 
-void AlternatingStep::check_finite(Player player, const Phase& phase, double norm) const {
-  const auto fail = [&](const std::string& what) {
-    throw Error(Fault::numeric, "the {}'s {} is not finite at its step {}", name_of(player), what, phase.record.step)
-        .remedy("lower optimizer.{}.lr, or use run.precision = \"float32\" if it was bf16; the last checkpoint is complete", name_of(player));
+// Whether an update whose gradient is not finite is left out; else throws. Every rank comes here, since all have the same sum.
+bool AlternatingStep::must_leave_out(const PhaseRecord& record, double deadline_s) {
+  std::string found_here;
+  if (!std::isfinite(record.loss)) found_here = fmt::format("its loss is {}", record.loss);
+  const auto origin = sync_.origin_of_not_finite(record.player, found_here, within(deadline_s));
+  const auto text = fmt::format("the {}'s gradient is not finite at its step {}, in iteration {}: {}", name_of(record.player), record.step, record.iteration + 1, origin);
+  if (guard_.leaves_out(record.player, record.step)) {
+    log::debug("{}; the update is left out", text);
+    return true;
+  }
+  Error error(Fault::numeric, "{}", text);
+  error.remedy("lower optimizer.{}.lr, or use run.precision = \"float32\" if it was bf16; parallel.on_nonfinite = \"skip\" leaves such updates out; "
+               "the last checkpoint is complete", name_of(record.player));
+  throw NotFinite(error, record.player, record.step);
+}
+
+// Each rank sees its own share only: one that finds something tells the others as it ends.
+void AlternatingStep::check_losses(const PhaseRecord& record) const {
+  const auto check = [&](const std::string& what, double value) {
+    if (!std::isfinite(value))
+      throw Error(Fault::numeric, "the {}'s {} is not finite at its step {}", name_of(record.player), what, record.step)
+          .remedy("lower optimizer.{}.lr, or use run.precision = \"float32\" if it was bf16; the last checkpoint is complete", name_of(record.player));
   };
-  if (!std::isfinite(phase.record.loss)) fail("loss");
-  for (const auto& [name, value] : phase.record.terms)
-    if (!std::isfinite(value)) fail(name);
-  if (!std::isfinite(norm)) fail("gradient");
+  check("loss", record.loss);
+  for (const auto& [name, value] : record.terms) check(name, value);
 }
 
 StepTotals AlternatingStep::totals() const {
@@ -304,11 +338,13 @@ std::vector<FlatState> AlternatingStep::flat_state() {
 
 void AlternatingStep::save(State& state) const {
   for (const auto& controller : game_.controllers) controller->save(state);
+  guard_.save(state);
 }
 
 void AlternatingStep::load(const State& state, int64_t iterations_done) {
   iteration_ = iterations_done;
   for (const auto& controller : game_.controllers) controller->load(state, pace_);
+  guard_.load(state);
 }
 
 }  // namespace ganymede::gan

@@ -21,6 +21,7 @@
 #include "gan/hooks.hpp"
 #include "gan/optimizer.hpp"
 #include "gan/phases.hpp"
+#include "gan/update_guard.hpp"
 
 namespace ganymede::gan {
 
@@ -52,6 +53,10 @@ class AlternatingStep {
   /// Finishes what is pending; weights, moments and average are then those after the last iteration.
   void settle(double deadline_s);
 
+  /// After an exception, before load(): waits for reductions under way and forgets the iteration.
+  void abandon(double deadline_s);
+  UpdateGuard& guard() { return guard_; }
+
   /// Whether every G step draws reals of its own.
   bool needs_generator_reals() const { return generator_reals_ == GeneratorTerm::Reals::fresh; }
   void listen(PhaseListener* listener) { listener_ = listener; }
@@ -77,7 +82,8 @@ class AlternatingStep {
   void finish_discriminator(double deadline_s);
   void finish_generator(double deadline_s);
   void apply(Player player, Phase& phase, double deadline_s);
-  void check_finite(Player player, const Phase& phase, double norm) const;
+  void check_losses(const PhaseRecord& record) const;
+  bool must_leave_out(const PhaseRecord& record, double deadline_s);
   std::vector<const char*> keys(Player player) const;
 
   GameSetup setup_;
@@ -92,6 +98,7 @@ class AlternatingStep {
   std::unique_ptr<Passes> passes_;
   GeneratorTerm::Reals generator_reals_ = GeneratorTerm::Reals::none;
   Pace pace_;
+  UpdateGuard guard_;
   PhaseListener* listener_ = nullptr;
   int64_t iteration_ = 0;                                         // iterations begun
   std::optional<RealBatch> next_batch_, last_batch_;              // g_first draws D's reals before G's phase needs their rows

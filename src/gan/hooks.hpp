@@ -30,6 +30,9 @@ class GradientSync {
   virtual void start(Player player, Deadline deadline) = 0;
   /// Returns when every rank holds the same sum.
   virtual void finish(Player player, Deadline deadline) = 0;
+  /// After finish(), where the sum is not finite: which parameters, and which ranks it came from, in words. found_here: what else this rank
+  /// knows, or empty. Collective; the same text on every rank.
+  virtual std::string origin_of_not_finite(Player player, const std::string& found_here, Deadline deadline) = 0;
   /// After an in-place update of the flat weights, which autograd cannot see.
   virtual void mark_updated(Player player) = 0;
 };

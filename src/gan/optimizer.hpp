@@ -53,6 +53,8 @@ class Optimizer {
   Optimizer(const OptimizerConfig& config, FlatWeights weights);
   /// One update of the flat weights from the flat gradients, in place. g_steps: steps that G has done; factor: of the learning rate.
   void step(int64_t g_steps = 0, double factor = 1.0);
+  /// Counts a step without making one.
+  void leave_out_step() { ++steps_done_; }
   int64_t steps_done() const { return steps_done_; }
   void set_steps_done(int64_t steps) { steps_done_ = steps; }
   double last_learning_rate() const { return last_learning_rate_; }

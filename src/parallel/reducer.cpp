@@ -34,6 +34,10 @@ void describe(config::Fields& fields, ParallelConfig& c) {
       .at_most(4096);
   fields.number("deadline_s", c.deadline_s, "longest wait for one collective").above(0);
   fields.number("deadline_floor_s", c.deadline_floor_s, "waits learned from the run (10 x their 99th percentile) get no shorter").above(0);
+  fields.integer("check_every_steps", c.check_every_steps, "iterations between comparisons of the replicas; 0 = never").at_least(0);
+  fields.choice("on_nonfinite", c.on_nonfinite, {{"abort", OnNotFinite::abort}, {"skip", OnNotFinite::skip}, {"rewind", OnNotFinite::rewind}},
+                "what a gradient that is not finite leads to: the end, an update left out, or going back to the last checkpoint");
+  fields.integer("rewinds", c.rewinds, "rewind: how often at most").at_least(1);
 }
 
 // Counts a bucket's gradients as the last backward writes them. It fires in every backward; only an armed side listens.
@@ -49,7 +53,7 @@ class Reducer::WrittenHook final : public torch::autograd::PostAccumulateGradHoo
 };
 
 Reducer::Reducer(comm::Communicator& communicator, const ParallelConfig& config, FlatNetwork& generator, FlatNetwork& discriminator, WaitTimes& waits)
-    : communicator_(communicator), config_(config), waits_(waits), sides_{Side{generator}, Side{discriminator}} {
+    : communicator_(communicator), config_(config), waits_(waits), sides_{Side{generator}, Side{discriminator}}, origin_(communicator) {
   const bool is_rounded = config.wire == Wire::bf16 && communicator.size() > 1;
   for (const auto player : {gan::Player::generator, gan::Player::discriminator}) {
     auto& one = side(player);
@@ -70,6 +74,13 @@ Reducer::Reducer(comm::Communicator& communicator, const ParallelConfig& config,
     }
     close(is_rounded ? one.flat.weights().gradients.size(0) : all.size(0));  // flags are never rounded: then they travel alone
   }
+}
+
+std::string Reducer::layout() const {
+  std::string text;
+  for (const auto player : {gan::Player::generator, gan::Player::discriminator})
+    for (const auto& bucket : sides_[static_cast<size_t>(player)].buckets) text += fmt::format("{} bucket of {}\n", gan::name_of(player), bucket.gradients.numel());
+  return text;
 }
 
 Reducer::~Reducer() {
@@ -116,6 +127,7 @@ void Reducer::round(Side& one, const Bucket& bucket) {
 void Reducer::launch(gan::Player player, size_t index) {
   auto& one = side(player);
   const auto& bucket = one.buckets[index];
+  origin_.remember(player, index, bucket.gradients);
   const auto& sent = bucket.rounded.defined() ? bucket.rounded : bucket.gradients;
   if (bucket.rounded.defined()) round(one, bucket);
   one.under_way.push_back(communicator_.all_reduce_sum_async(sent, fmt::format("{} bucket {}", gan::name_of(player), index), *one.deadline,

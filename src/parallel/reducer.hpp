@@ -13,6 +13,7 @@
 #include "gan/hooks.hpp"
 #include "nets/batch_statistics.hpp"
 #include "parallel/flat_network.hpp"
+#include "parallel/gradient_origin.hpp"
 
 namespace ganymede::config {
 class Fields;
@@ -23,6 +24,7 @@ namespace ganymede::parallel {
 enum class BatchNormScope { global, local };
 /// How gradients travel: as they are, or rounded to bfloat16 (sums are float32, rounded once more; float32 runs only).
 enum class Wire { native, bf16 };
+enum class OnNotFinite { abort, skip, rewind };  // what a gradient's sum that is not finite leads to
 
 struct ParallelConfig {
   double bucket_mib = 4.0;  // smaller finishes earlier, larger amortises latency
@@ -32,6 +34,9 @@ struct ParallelConfig {
   int64_t virtual_ranks = 0;  // > 0: that many ranks as threads of however many processes, with the same bits for every number
   double deadline_s = 300.0;       // of one collective
   double deadline_floor_s = 30.0;  // deadlines learned in the run get no shorter
+  int64_t check_every_steps = 100;  // iterations between comparisons of replicas; 0: never
+  OnNotFinite on_nonfinite = OnNotFinite::abort;
+  int64_t rewinds = 3;  // at most, in one run of the program
 };
 void describe(config::Fields& fields, ParallelConfig& c);
 
@@ -51,7 +56,13 @@ class Reducer final : public gan::GradientSync {
   void arm(gan::Player player, Deadline deadline) override;
   void start(gan::Player player, Deadline deadline) override;
   void finish(gan::Player player, Deadline deadline) override;
+  std::string origin_of_not_finite(gan::Player player, const std::string& found_here, Deadline deadline) override {
+    return origin_.explain(player, side(player).flat, found_here, deadline);
+  }
   void mark_updated(gan::Player player) override { side(player).flat.mark_updated(); }
+
+  /// How gradients are cut into buckets: equal on all ranks or the run must not start.
+  std::string layout() const;
 
   /// From now on this rank asks everyone to stop. The wish rides in G's all-reduce, so it costs no message of its own.
   void ask_to_stop() { asks_to_stop_ = true; }
@@ -93,6 +104,7 @@ class Reducer final : public gan::GradientSync {
   ParallelConfig config_;
   WaitTimes& waits_;
   std::array<Side, 2> sides_;  // by player
+  GradientOrigin origin_;
   bool asks_to_stop_ = false;
   int64_t stops_asked_ = 0, early_buckets_ = 0;
 };

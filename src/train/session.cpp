@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <ATen/record_function.h>
 
+#include <fmt/ranges.h>
+
 #include "checkpoint/format.hpp"
 #include "core/error.hpp"
 #include "gan/reference_batch.hpp"
@@ -224,6 +226,8 @@ Session::Session(RunConfig config, comm::Communicator& communicator, storage::Hd
                              config_.latent, precision,
                              plan_.global_batch, counts, communicator.size(), statistics_.get()};
   step_ = std::make_unique<gan::AlternatingStep>(setup, generator_, discriminator_, *reducer_, *generator_optimizer_, *discriminator_optimizer_, *average_, rng_);
+  if (config_.parallel.on_nonfinite == parallel::OnNotFinite::skip) step_->guard().leave_out_all();
+  if (config_.parallel.on_nonfinite == parallel::OnNotFinite::rewind) step_->guard().leave_out_named();
 }
 
 void Session::run_iteration() {
@@ -284,11 +288,23 @@ void Session::initialize_from(const State& model) {
   step_->start_again();
 }
 
-std::string Session::fingerprint() const {
-  return fmt::format("recipe {}\ndata set {}\ngenerator {}\ndiscriminator {}\ngenerator layout {}\ndiscriminator layout {}\n",
-                     storage::sha256_text(print_config(config_)), dataset_->manifest().sha256, hash_of(flat_generator_->weights().parameters),
-                     hash_of(flat_discriminator_->weights().parameters), storage::sha256_text(flat_generator_->layout()),
-                     storage::sha256_text(flat_discriminator_->layout()));
+std::vector<StartFact> Session::facts() const {
+  const auto layers = [](const nets::Network& network) { return fmt::format("{}", fmt::join(network.describe(), "\n")); };
+  const auto weights = [](const parallel::FlatNetwork& flat) { return "SHA-256 " + hash_of(flat.weights().parameters).substr(0, 16); };
+  return {{"data set", "manifest of SHA-256 " + dataset_->manifest().sha256.substr(0, 16)},
+          {"layers of G", layers(*generator_)},
+          {"layers of D", layers(*discriminator_)},
+          {"weights of G", weights(*flat_generator_)},
+          {"weights of D", weights(*flat_discriminator_)},
+          {"places in G's flat weights", flat_generator_->layout()},
+          {"places in D's flat weights", flat_discriminator_->layout()},
+          {"buckets", reducer_->layout()},
+          {"resolved recipe", "SHA-256 " + storage::sha256_text(print_config(config_)).substr(0, 16)}};
+}
+
+ReplicaParts Session::replica_parts() const {
+  return {*flat_generator_, *flat_discriminator_, *flat_average_, *generator_optimizer_, *discriminator_optimizer_, *step_,
+          communicator_.size() == 1 || config_.parallel.batch_norm == parallel::BatchNormScope::global};
 }
 
 }  // namespace ganymede::train

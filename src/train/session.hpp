@@ -13,7 +13,9 @@
 #include "parallel/flat_network.hpp"
 #include "parallel/reducer.hpp"
 #include "storage/hdf5_thread.hpp"
+#include "train/replicas.hpp"
 #include "train/run_config.hpp"
+#include "train/start_check.hpp"
 
 namespace ganymede::train {
 
@@ -45,8 +47,10 @@ class Session {
   /// The weights and buffers of G and D from another run's checkpoint; everything else starts anew. Throws Error(Fault::bad_data) where
   /// names or shapes differ.
   void initialize_from(const State& model);
-  /// What must be the same on every rank before the first step, one line each.
-  std::string fingerprint() const;
+  /// What must be the same on every rank before the first step.
+  std::vector<StartFact> facts() const;
+  /// What the replica check compares.
+  ReplicaParts replica_parts() const;
 
   const RunConfig& config() const { return config_; }
   const data::Manifest& manifest() const { return dataset_->manifest(); }

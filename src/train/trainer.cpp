@@ -12,6 +12,7 @@
 #include "train/agreement.hpp"
 #include "train/generation.hpp"
 #include "train/run_folder.hpp"
+#include "train/start_facts.hpp"
 #include "train/stop_signals.hpp"
 
 namespace ganymede::train {
@@ -31,19 +32,6 @@ double resident_mib() {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-// The first line that differs between two ranks' fingerprints.
-std::string first_difference(const std::string& a, const std::string& b) {
-  size_t start = 0;
-  while (start < a.size()) {
-    const size_t end = a.find('\n', start);
-    const auto line = a.substr(start, end - start);
-    const auto other = b.substr(std::min(start, b.size()), b.find('\n', std::min(start, b.size())) - start);
-    if (line != other) return fmt::format("{} against {}", line, other);
-    start = end + 1;
-  }
-  return "their lengths";
-}
-
 }  // namespace
 
 int64_t virtual_ranks(const TrainRequest& request) {
@@ -54,8 +42,9 @@ int64_t virtual_ranks(const TrainRequest& request) {
 }
 
 Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, storage::Hdf5Thread& hdf5)
-    : communicator_(communicator), hdf5_(hdf5) {
+    : communicator_(communicator), hdf5_(hdf5), slow_ranks_(communicator.hosts()) {
   agree(communicator, "reading the recipe", [&] { read_request(request, hdf5); });
+  compare_starts();
   agree(communicator, "setting up", [&] {
     session_ = std::make_unique<Session>(requested_, communicator, hdf5);
     dataset_sha256_ = session_->manifest().sha256;
@@ -83,7 +72,7 @@ Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, 
     first_step_ = step_ = counters.step;
     row_images_ = counters.images;
   });
-  compare_fingerprints();
+  require_equal(communicator, session_->facts(), "comparing sessions before the start", deadline());
   agree(communicator, "setting up checks", [&] {
     if (config().monitor.every_steps == 0) return;
     monitor_ = std::make_unique<Monitor>(*session_, communicator);
@@ -91,6 +80,12 @@ Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, 
     if (start_from_) monitor_->load(start_from_->model);
   });
   if (start_from_) start_from_->model = {};
+  if (communicator.size() > 1 && config().parallel.check_every_steps > 0)
+    replicas_ = std::make_unique<parallel::ReplicaCheck>(communicator, replicated_tensors(session_->replica_parts()));
+  if (config().parallel.on_nonfinite == parallel::OnNotFinite::rewind) {
+    rewinder_ = std::make_unique<Rewinder>(*session_, monitor_.get(), config().parallel.rewinds);
+    rewinder_->keep(step_);
+  }
   if (resume_in_place_) {
     folder_ = *resume_in_place_;
     reopen_run_folder(folder_, config(), request.argv, dataset_sha256_, communicator);
@@ -113,14 +108,16 @@ void Trainer::read_request(const TrainRequest& request, storage::Hdf5Thread& hdf
   if (!found.named_checkpoint) resume_in_place_ = fs::absolute(found.run).lexically_normal();
 }
 
-// Replicas that start apart stay apart: what must be equal is compared before the first step.
-void Trainer::compare_fingerprints() {
-  const auto all = communicator_.gather_texts(session_->fingerprint(), "comparing ranks before the start", deadline());
-  for (size_t r = 1; r < all.size(); ++r)
-    if (all[r] != all[0])
-      throw Error(Fault::launch, "ranks 0 on {} and {} on {} would not train the same: {}", communicator_.hosts()[0], r, communicator_.hosts()[r],
-                  first_difference(all[0], all[r]))
-          .remedy("give all ranks the same program, recipe and data set");
+// Replicas that start apart stay apart: what must be equal is compared before data are opened, and the rest before the first step.
+void Trainer::compare_starts() {
+  const Deadline soon = Deadline::in(std::chrono::seconds(60));
+  std::optional<int64_t> resume_step;
+  if (start_from_) resume_step = start_from_->counters.step;
+  require_equal(communicator_, start_facts(requested_, resume_step, communicator_.size()), "comparing ranks before the start", soon);
+  for (const auto& mixed : differences(communicator_, {{"processors", processor_features()}}, "comparing processors", soon))
+    if (communicator_.rank() == 0)
+      log::warning("{}\n  cause: kernels for other instructions round differently, so replicas may drift apart, which ends the run (81)\n"
+                   "  remedy: choose hosts of one kind, or set ATEN_CPU_CAPABILITY=avx2 for all ranks", mixed);
 }
 
 Outcome Trainer::run(const std::vector<Observer*>& observers) {
@@ -143,8 +140,7 @@ Outcome Trainer::run(const std::vector<Observer*>& observers) {
   row_start_ = Clock::now();
   communicator_.learn_deadlines(config().parallel.deadline_floor_s, config().parallel.deadline_s);
   bool go_on = step_ < last_step_;
-  while (go_on) go_on = one_iteration(observers);
-  session_->settle();
+  while (go_on) go_on = settled_iteration(observers);
   if (profile_) profile_->write(folder_);
   if (step_ > first_step_) save();
   checkpoints_->finish(deadline());
@@ -153,6 +149,30 @@ Outcome Trainer::run(const std::vector<Observer*>& observers) {
     for (auto* observer : observers) observer->on_finish(step_);
   if (step_ == last_step_) return Outcome::finished;
   return ended_by_monitor_ ? Outcome::collapsed : Outcome::stopped;
+}
+
+// One that ends the run is settled. A gradient that is not finite on any rank is found by all, and rank 0 tells it.
+bool Trainer::settled_iteration(const std::vector<Observer*>& observers) {
+  try {
+    const bool goes_on = one_iteration(observers);
+    if (!goes_on) session_->settle();
+    return goes_on;
+  } catch (const gan::NotFinite& fault) {
+    try {
+      if (!rewinder_ || trace_) throw;
+      rewind(fault);
+    } catch (const gan::NotFinite& last) {
+      if (communicator_.rank() == 0) throw;
+      throw comm::PeerError(last);
+    }
+  }
+  return true;
+}
+
+void Trainer::rewind(const gan::NotFinite& fault) {
+  step_ = rewinder_->go_back(fault);
+  if (communicator_.rank() == 0)
+    log::warning("{}\n  the run goes on from step {} (parallel.on_nonfinite = \"rewind\", {} of {})", fault.what(), step_, rewinder_->count(), config().parallel.rewinds);
 }
 
 // False when the run is over, or a stop was asked on any rank.
@@ -175,6 +195,7 @@ bool Trainer::one_iteration(const std::vector<Observer*>& observers) {
     trace_->finish();
     trace_.reset();
   }
+  if (replicas_ && is_due(config().parallel.check_every_steps)) replicas_->check(step_, replicated_counters(session_->replica_parts()), deadline());
   const bool has_collapsed = monitor_ && is_due(config().monitor.every_steps) && found_collapsed();
   ended_by_monitor_ = has_collapsed && config().monitor.action == MonitorConfig::Action::stop;
   if (step_ == 1 || is_due(log_config.every_steps) || is_last || ended_by_monitor_) report(observers);
@@ -218,14 +239,15 @@ bool Trainer::found_collapsed() {
 
 StatisticsRow Trainer::statistics() {
   session_->settle();
+  // Without waits for others: before the sums below, in which the fast ranks wait for the slow.
+  const double own_ms = std::chrono::duration<double, std::milli>(Clock::now() - row_start_).count() - session_->waits().exposed_ms;
   const auto totals = session_->step().totals();
   std::vector<double> own{totals.loss_d, totals.loss_g, totals.d_real, totals.d_fake};
   for (const auto& term : totals.terms) own.push_back(term.second);
   auto shares = at::tensor(own, at::kDouble);
   communicator_.all_reduce_sum(shares, "statistics row", deadline());
-  const auto memory = communicator_.all_gather(at::tensor({resident_mib()}, at::kDouble), "resident memory", deadline());
-
   const double n = static_cast<double>(row_steps_);
+  const auto by_rank = communicator_.all_gather(at::tensor({resident_mib(), own_ms / n}, at::kDouble), "memory and time of each rank", deadline());
   const double span_ms = std::chrono::duration<double, std::milli>(Clock::now() - row_start_).count();
   auto& waits = session_->waits();
   const int64_t global_batch = session_->plan().global_batch;
@@ -253,7 +275,16 @@ StatisticsRow Trainer::statistics() {
   row.stat_wait_ms = waits.statistics_ms / n;
   row.images_per_s = static_cast<double>(row.images - row_images_) / (span_ms / 1e3);
   row_images_ = row.images;
-  row.rss_mib = memory.max().item<double>();
+  row.rss_mib = by_rank.select(1, 0).max().item<double>();
+  if (communicator_.size() > 1) {
+    const auto own = by_rank.select(1, 1).contiguous();
+    const auto times = compare({own.data_ptr<double>(), own.data_ptr<double>() + own.numel()});
+    row.extras.insert(row.extras.end(), {{"rank_ms", times.median_ms}, {"skew", times.skew()}, {"slowest_rank", static_cast<double>(times.slowest)}});
+    const auto slow = slow_ranks_.see(step_, times);
+    if (slow && communicator_.rank() == 0) log::warning("{}", *slow);
+  }
+  if (session_->step().guard().is_on()) row.extras.emplace_back("updates_left_out", static_cast<double>(session_->step().guard().count()));
+  if (rewinder_) row.extras.emplace_back("rewinds", static_cast<double>(rewinder_->count()));
   waits = {};
   row_steps_ = 0;
   row_start_ = Clock::now();
@@ -261,6 +292,11 @@ StatisticsRow Trainer::statistics() {
 }
 
 void Trainer::report(const std::vector<Observer*>& observers) {
+  if (step_ <= reported_step_) {  // repeated after a rewind: its row is out
+    if (monitor_) monitor_->take_figures();
+    return;
+  }
+  reported_step_ = step_;
   const auto row = statistics();
   if (communicator_.rank() != 0) return;
   for (auto* observer : observers) observer->on_statistics(row);
@@ -269,6 +305,8 @@ void Trainer::report(const std::vector<Observer*>& observers) {
 // The average's weights and running statistics are the same everywhere: rank 0 draws alone.
 void Trainer::draw_samples(const std::vector<Observer*>& observers) {
   communicator_.enter(comm::Section::eval);
+  if (step_ <= sampled_step_) return;
+  sampled_step_ = step_;
   session_->settle();
   if (communicator_.rank() != 0) return;
   at::NoGradGuard no_graph;
@@ -292,6 +330,7 @@ void Trainer::save() {
   if (communicator_.rank() == 0 && monitor_) monitor_->save(snapshot.model);
   snapshot.model.attributes[""] = {{"format", std::string(checkpoint::model_format_name)}, {"version", checkpoint::version}};
   snapshot.recipe = print_config(c);
+  if (rewinder_) rewinder_->keep(step_);
   checkpoints_->start(std::move(snapshot), deadline());
 }
 

@@ -11,6 +11,8 @@
 #include "train/monitor.hpp"
 #include "train/observer.hpp"
 #include "train/profile.hpp"
+#include "train/rank_times.hpp"
+#include "train/rewinder.hpp"
 #include "train/session.hpp"
 #include "train/trace.hpp"
 
@@ -45,7 +47,9 @@ class Trainer {
 
  private:
   void read_request(const TrainRequest& request, storage::Hdf5Thread& hdf5);
-  void compare_fingerprints();
+  void compare_starts();
+  bool settled_iteration(const std::vector<Observer*>& observers);
+  void rewind(const gan::NotFinite& fault);
   bool one_iteration(const std::vector<Observer*>& observers);
   StatisticsRow statistics();
   void report(const std::vector<Observer*>& observers);
@@ -66,6 +70,10 @@ class Trainer {
   std::unique_ptr<checkpoint::Writer> checkpoints_;
   std::unique_ptr<Monitor> monitor_;  // where [monitor] asks for one
   bool ended_by_monitor_ = false;
+  std::unique_ptr<parallel::ReplicaCheck> replicas_;  // with several ranks
+  std::unique_ptr<Rewinder> rewinder_;                // where parallel.on_nonfinite asks for one
+  SlowRankWatch slow_ranks_;
+  int64_t reported_step_ = 0, sampled_step_ = 0;  // rows and grids up to here are out: what is repeated after a rewind is not told twice
   std::unique_ptr<Trace> trace_;
   Profile* profile_ = nullptr;  // where one was asked for
   std::filesystem::path folder_;
