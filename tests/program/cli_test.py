@@ -57,6 +57,7 @@ class CommandLine(program.ProgramTest):
         self.assertEqual(shown["average"]["decay"], 0.999)
         self.assertEqual(shown["checkpoint"]["keep"], 3)
         self.assertEqual((shown["parallel"]["overlap"], shown["parallel"]["bucket_mib"], shown["parallel"]["batch_norm"]), (True, 4, "global"))
+        self.assertEqual((shown["parallel"]["check_every_steps"], shown["parallel"]["on_nonfinite"], shown["parallel"]["rewinds"]), (100, "abort", 3))
 
     def test_config_show_origin_says_where_each_value_is_from(self):
         recipe = self.recipe("ring")

@@ -29,7 +29,7 @@ SAMPLES = 1500      # over one chunk of 28 x 28 pixels, so that there are two, a
 TIMEOUT_S = 240
 # More ranks than cores: without yielding a step takes seconds.
 MPIRUN = ["mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "--mca", "btl_vader_single_copy_mechanism", "none"]
-TIMES = {"step_ms", "data_wait_ms", "comm_exposed_ms", "stat_wait_ms", "replay_ms", "images_per_s", "rss_mib"}
+TIMES = {"step_ms", "data_wait_ms", "comm_exposed_ms", "stat_wait_ms", "replay_ms", "images_per_s", "rss_mib", "rank_ms", "skew", "slowest_rank"}
 
 
 @dataclasses.dataclass

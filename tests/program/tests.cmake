@@ -10,6 +10,10 @@ ganymede_script_test(program/virtual_ranks LABELS program mpi TIMEOUT_S 300 COMM
 ganymede_script_test(program/virtual_ranks_full LABELS program mpi full TIMEOUT_S 1800 COMMAND ${GANYMEDE_PYTHON} tests/program/virtual_ranks_test.py --full)
 ganymede_script_test(program/witness LABELS program witness mpi TIMEOUT_S 300 COMMAND ${GANYMEDE_PYTHON} tests/program/witness_test.py Plain)
 ganymede_script_test(program/witness_variants LABELS program witness mpi TIMEOUT_S 900 COMMAND ${GANYMEDE_PYTHON} tests/program/witness_test.py Variants)
-foreach(name data run_folder resume init_from stop refusals eval export monitor bench doctor profile bad_input equality equality_full virtual_ranks virtual_ranks_full witness witness_variants)
+ganymede_script_test(program/mismatch LABELS program mpi TIMEOUT_S 300 COMMAND ${GANYMEDE_PYTHON} tests/program/mismatch_test.py Mismatch)
+ganymede_script_test(program/other_shards LABELS program mpi root TIMEOUT_S 120 COMMAND ${GANYMEDE_PYTHON} tests/program/mismatch_test.py OtherShards)
+ganymede_script_test(program/not_finite LABELS program mpi TIMEOUT_S 300 COMMAND ${GANYMEDE_PYTHON} tests/program/not_finite_test.py)
+foreach(name mismatch other_shards not_finite data run_folder resume init_from stop refusals eval export monitor bench doctor profile bad_input
+        equality equality_full virtual_ranks virtual_ranks_full witness witness_variants)
   set_tests_properties(program/${name} PROPERTIES PROCESSORS 2)
 endforeach()

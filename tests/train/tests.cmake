@@ -1,3 +1,8 @@
 ganymede_test(train/run_config_test.cpp LINKS train)
 ganymede_test(train/agreement_test.cpp LINKS train)
+ganymede_test(train/start_check_test.cpp LINKS train)
+ganymede_test(train/rank_times_test.cpp LINKS train)
+ganymede_test(train/replicas_test.cpp LINKS train TIMEOUT_S 120)
+ganymede_test(train/not_finite_test.cpp LINKS train TIMEOUT_S 120)
+ganymede_test(train/rewinder_test.cpp LINKS train TIMEOUT_S 120)
 ganymede_test(train/compatibility_test.cpp LINKS train)
