@@ -26,7 +26,7 @@ TrainerOptions options_with_every_kind() {
   TrainerOptions options;
   options.net.width = 2;
   options.precision = gan::Precision::float32;
-  options.regularizers.historical_average.weight = 0.01;  // flat state of a trick
+  options.regularizers.historical_averaging.weight = 0.01;  // flat state of a trick
   return options;
 }
 

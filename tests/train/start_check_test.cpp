@@ -33,7 +33,7 @@ TEST(StartCheck, EachFactIsRefusedWithBothValuesAndRanks) {
       const int odd = static_cast<int>(n) % ranks;
       const auto seen = outcomes(ranks, [&](int rank) {
         std::vector<StartFact> facts;
-        for (const auto& name : names) facts.push_back({name, "same\nvalue " + std::string(name == names[n] && rank == odd ? "B" : "A")});
+        for (const auto& name : names) facts.push_back({name, "shared line\nvalue " + std::string(name == names[n] && rank == odd ? "B" : "A")});
         return facts;
       });
       for (int r = 0; r < ranks; ++r) {
@@ -41,7 +41,7 @@ TEST(StartCheck, EachFactIsRefusedWithBothValuesAndRanks) {
         EXPECT_NE(seen[r].find(names[n] + ": value "), std::string::npos) << seen[r];
         EXPECT_NE(seen[r].find(fmt::format("value B on rank {} (", odd)), std::string::npos) << seen[r];
         EXPECT_NE(seen[r].find("value A on rank"), std::string::npos) << seen[r];
-        EXPECT_EQ(seen[r].find("same"), std::string::npos) << seen[r];
+        EXPECT_EQ(seen[r].find("shared line"), std::string::npos) << seen[r];
       }
     }
 }
