@@ -24,8 +24,8 @@ void inject(at::Tensor parameter, double value) {
   auto is_armed = std::make_shared<bool>(true);
   parameter.register_hook([=](const at::Tensor& gradient) {
     if (!std::exchange(*is_armed, false)) return gradient;
-    auto changed = gradient.clone();
-    changed.flatten()[changed.numel() / 2].fill_(value);
+    auto changed = gradient.clone(at::MemoryFormat::Contiguous);  // a channels-last one would be flattened into a copy
+    changed.view(-1)[changed.numel() / 2].fill_(value);
     return changed;
   });
 }
