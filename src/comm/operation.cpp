@@ -204,7 +204,8 @@ std::vector<int> Operation::missing_ranks() const {
 Error Operation::deadline_error() const {
   Error error(Fault::peer, "{} passed its deadline of {:.3g} s", describe(), info_.deadline.span_s());
   if (const auto text = missing(); !text.empty()) error.cause("{}", text);
-  return error.remedy("look at that rank's report and its host; longer waits: parallel.deadline_floor_s and parallel.deadline_s. The job can be resumed from its last checkpoint");
+  return error.remedy("look at that rank's report and its host; the job can be resumed from its last checkpoint. Longer waits: "
+                      "parallel.deadline_floor_s, parallel.deadline_s");
 }
 
 void Operation::abandon(Wire& wire) {

@@ -28,11 +28,12 @@ std::string short_text(const std::string& text) {
 std::string OperationRecord::call() const { return fmt::format("#{} {}", number, describe_call(kind, name, bytes, type)); }
 
 std::string OperationRecord::line(std::chrono::steady_clock::time_point now) const {
+  const std::string took = readable_s(seconds(ended_at - submitted_at));
   switch (state) {
     case State::submitted: return fmt::format("{}: waits to begin for {}", call(), readable_s(seconds(now - submitted_at)));
     case State::in_flight: return fmt::format("{}: in flight for {}", call(), readable_s(seconds(now - submitted_at)));
-    case State::done: return fmt::format("{}: done in {}, {} ago", call(), readable_s(seconds(ended_at - submitted_at)), readable_s(seconds(now - ended_at)));
-    case State::failed: return fmt::format("{}: ended unfinished after {}{}{}", call(), readable_s(seconds(ended_at - submitted_at)), missing.empty() ? "" : "; missing: ", missing);
+    case State::done: return fmt::format("{}: done in {}, {} ago", call(), took, readable_s(seconds(now - ended_at)));
+    case State::failed: return fmt::format("{}: ended unfinished after {}{}{}", call(), took, missing.empty() ? "" : "; missing: ", missing);
   }
   return call();
 }
@@ -57,9 +58,9 @@ uint64_t OperationRing::add(Operation& operation) {
   const uint64_t number = count_++;
   last_activity_ = Clock::now();
   OperationRecord& entry = ring_[number % capacity];
-  entry = {.number = number, .kind = info.kind, .name = info.name, .channel = info.channel, .section = deadlines_.section(), .bytes = info.bytes, .type = info.type,
-           .state = OperationRecord::State::submitted, .submitted_at = last_activity_, .ended_at = {}, .deadline_at = info.deadline.moment(),
-           .deadline_s = info.deadline.span_s(), .missing = {}};
+  entry = {.number = number, .kind = info.kind, .name = info.name, .channel = info.channel, .section = deadlines_.section(),
+           .bytes = info.bytes, .type = info.type, .state = OperationRecord::State::submitted, .submitted_at = last_activity_, .ended_at = {},
+           .deadline_at = info.deadline.moment(), .deadline_s = info.deadline.span_s(), .missing = {}};
   return number;
 }
 

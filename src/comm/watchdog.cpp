@@ -52,14 +52,18 @@ bool Watchdog::look() {
   if (ring_->has_failed()) return false;  // the lock was taken: next time
   if (const auto late = ring_->overdue(now - beyond_deadline)) {
     ring_->fail(static_cast<int>(Fault::peer),
-                fmt::format("{} passed its deadline of {:g} s\n  cause: the communication thread hangs inside the network library", late->call(), late->deadline_s), false);
+                fmt::format("{} passed its deadline of {:g} s\n  cause: the communication thread hangs inside the network library", late->call(),
+                            late->deadline_s),
+                false);
     end("hangs inside the network library, so its process is ended", static_cast<int>(Fault::peer));
     return true;
   }
   if (const auto last = ring_->last_before_silence(now)) {
     ring_->fail(static_cast<int>(Fault::peer),
-                fmt::format("the main thread has called no other rank for longer than any wait may take\n  cause: a file system that does not answer, or a step longer "
-                            "than parallel.deadline_s; the last call was {}", last->line(now)), false);
+                fmt::format("the main thread has called no other rank for longer than any wait may take\n  cause: a file system that does not "
+                            "answer, or a step longer than parallel.deadline_s; the last call was {}",
+                            last->line(now)),
+                false);
     return false;  // the communication thread may still tell the others
   }
   return false;
