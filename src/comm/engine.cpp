@@ -107,6 +107,9 @@ void Engine::throw_failure_locked() {
 
 void Engine::report_locked() {
   if (!guard_) return;
+  // An own failure that is no hang is printed by main; should that not come about, the watchdog does it.
+  const auto failure = ring_->failure();
+  if (failure && !failure->is_peers && failure->code != static_cast<int>(Fault::peer)) return;
   if (const auto text = ring_->take_report(answers_locked()); !text.empty()) guard_->tell(text);
 }
 
