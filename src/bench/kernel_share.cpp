@@ -116,8 +116,10 @@ void describe(RecordedCall& call) {
 
 at::Tensor tensor_like(const Input& input) {
   auto tensor = at::empty_strided(input.sizes, input.strides, *input.form);
-  if (tensor.is_floating_point()) tensor.uniform_(-1, 1);
-  else tensor.zero_();
+  // All it holds, once: an expanded input has one element in several places.
+  auto held = tensor.as_strided({static_cast<int64_t>(tensor.storage().nbytes() / tensor.element_size())}, {1});
+  if (tensor.is_floating_point()) held.uniform_(-1, 1);
+  else held.zero_();
   return tensor;
 }
 

@@ -28,10 +28,11 @@ class Probe {
   Probe(comm::Communicator& communicator, double deadline_s) : communicator_(communicator), deadline_s_(deadline_s) {}
   Deadline deadline() const { return Deadline::in(std::chrono::duration<double>(deadline_s_)); }
 
-  // Both ways at once; the time until ours has gone and theirs is here.
+  // Both ways at once; the time until ours has gone and theirs is here. An exchange is collective: a rank without a partner (−1) calls it
+  // too, and neither sends nor waits.
   double swap_us(int partner, const at::Tensor& out, at::Tensor& in, const char* name) {
     std::vector<at::Tensor> outgoing(communicator_.size()), incoming(communicator_.size());
-    outgoing[partner] = out, incoming[partner] = in;
+    if (partner >= 0) outgoing[partner] = out, incoming[partner] = in;
     const auto start = Clock::now();
     communicator_.exchange(outgoing, incoming, name, deadline());
     return us_since(start);
@@ -81,11 +82,11 @@ std::vector<PairRate> probe_pairs(comm::Communicator& communicator, int64_t byte
   auto own = at::zeros({static_cast<int64_t>(rounds.size()), 2}, at::kDouble);
   for (size_t round = 0; round < rounds.size(); ++round) {
     communicator.barrier("next round of pairs", probe.deadline());
-    const int partner = place == chosen.end() ? -1 : rounds[round][place - chosen.begin()];
-    if (partner < 0) continue;
+    const int entry = place == chosen.end() ? -1 : rounds[round][place - chosen.begin()];
+    const int partner = entry < 0 ? -1 : chosen[entry];
     double bulk = std::numeric_limits<double>::infinity(), small = bulk;
-    for (int i = 0; i < bulk_tries; ++i) bulk = std::min(bulk, probe.swap_us(chosen[partner], out, in, "pair bandwidth"));
-    for (int i = 0; i < small_tries; ++i) small = std::min(small, probe.swap_us(chosen[partner], small_out, small_in, "pair latency"));
+    for (int i = 0; i < bulk_tries; ++i) bulk = std::min(bulk, probe.swap_us(partner, out, in, "pair bandwidth"));
+    for (int i = 0; i < small_tries; ++i) small = std::min(small, probe.swap_us(partner, small_out, small_in, "pair latency"));
     own[static_cast<int64_t>(round)][0] = bulk, own[static_cast<int64_t>(round)][1] = small;
   }
   const auto all = communicator.all_gather(own, "pairs", probe.deadline(), comm::Channel::control);
@@ -108,8 +109,6 @@ std::vector<ClockReading> probe_clocks(comm::Communicator& communicator, double 
   auto readings = at::zeros({communicator.size(), 2}, at::kDouble);
   for (const int r : chosen_ranks(communicator)) {
     if (r == 0) continue;
-    const bool takes_part = communicator.rank() == 0 || communicator.rank() == r;
-    if (!takes_part) continue;
     for (int i = 0; i < tries; ++i) {
       auto stamps = at::zeros({2}, at::kLong);
       const int64_t sent = wall_ns();

@@ -18,7 +18,7 @@ TEST(Tournament, EveryPairMeetsOnceAndNobodyMeetsTwoAtATime) {
       for (int i = 0; i < n; ++i) {
         if (partners[i] < 0) continue;
         EXPECT_EQ(partners[partners[i]], i);
-        if (i < partners[i]) EXPECT_TRUE(met.insert({i, partners[i]}).second) << n;
+        if (i < partners[i]) { EXPECT_TRUE(met.insert({i, partners[i]}).second) << n; }
       }
     }
     EXPECT_EQ(static_cast<int>(met.size()), n * (n - 1) / 2);
