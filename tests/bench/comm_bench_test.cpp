@@ -54,7 +54,8 @@ TEST(CommBench, AnswersAreRightForEachOperationAndType) {
     comm::run_thread_ranks(ranks, [&](comm::Communicator& communicator) {
       for (const auto operation : all_operations)
         for (const auto type : {at::kFloat, at::kDouble, at::kLong, at::kBFloat16})
-          for (const auto& row : rows_of(communicator, operation, type, 8, 1 << 17)) {
+          for (const int64_t size : {8, 1000, 1 << 17}) {
+            const auto row = rows_of(communicator, operation, type, size, size).at(0);
             EXPECT_EQ(row.wrong, 0) << name_of(operation) << ' ' << toString(type) << ' ' << row.size << " B on " << ranks;
             EXPECT_THAT(row.samples_us, SizeIs(ranks));
             EXPECT_THAT(row.samples_us, Each(SizeIs(3)));
