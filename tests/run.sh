@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set-up, build and every test that this machine can run. Ends with ctest's summary and its exit code.
 #   tests/run.sh [--full] [--sanitizers] [--unprivileged] [ctest arguments]
-#     --full           also the long sweeps (label `full`)
+#     --full           also the long sweeps (label `full`), and the preset cuda, run on the host (a download of 3 GB)
 #     --sanitizers     before that: unit tests and a run on 2 ranks, built for the address and for the thread sanitizer
 #     --unprivileged   leave out the tests that need root (label `root`)
 #   for example: tests/run.sh -L unit      tests/run.sh -R equality --full
@@ -77,6 +77,13 @@ fi
 
 cmake --preset release -DGANYMEDE_TESTS=ON
 cmake --build --preset release
+if $full; then
+  say "the preset cuda: built, and run on the host"
+  launch/setup.sh --cuda
+  cmake --preset cuda -DGANYMEDE_TESTS=OFF >/dev/null
+  cmake --build --preset cuda
+  GANYMEDE=build/cuda/ganymede .venv/bin/python tests/program/device_test.py
+fi
 say "left out: ${left_out[*]:-nothing} (full: --full; gpu: where there is a GPU; root: without --unprivileged)"
 code=0
 ctest --test-dir build/release --output-on-failure -j2 -LE "$pattern" "${arguments[@]}" || code=$?

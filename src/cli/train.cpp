@@ -85,7 +85,7 @@ void add_train(CLI::App& app, Program& program) {
   command->add_option("--ranks", options->ranks, "start that many ranks on this host")->check(CLI::Range(1, 4096));
   command->add_option("--profile", options->profile, "iterations, after the first 3, whose trace goes to profile/rank-N.json")->check(CLI::Range(1, 10'000));
   command->add_flag("--preflight", options->preflight, "look at hosts, links and disk first, as doctor does; no training after a failure");
-  command->add_option("--device", options->device, "auto or cpu; the same as --set run.device");
+  command->add_option("--device", options->device, "auto, cpu or cuda; the same as --set run.device");
   command->footer("Examples:\n  ganymede train launch/recipes/mnist.toml --ranks 2 --set run.steps=500\n  mpirun -np 4 ganymede train launch/recipes/mnist.toml\n"
                   "  ganymede train --resume runs/00000-mnist --set run.steps=8000");
   command->callback([options, &program] { program.action = [options, &program] { return run(*options, program); }; });

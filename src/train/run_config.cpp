@@ -51,7 +51,7 @@ void describe(config::Fields& fields, RunSection& c) {
   fields.integer("images", c.images, "instead of steps: reals shown to D in the whole run").at_least(1);
   fields.choice("precision", c.precision, {{"float32", Precision::float32}, {"bf16", Precision::bf16}, {"float64", Precision::float64}},
                 "bf16: autocast over float32 weights");
-  fields.choice("device", c.device, {{"auto", Device::automatic}, {"cpu", Device::cpu}}, "where to compute");
+  fields.choice("device", c.device, {{"auto", comm::DeviceRequest::automatic}, {"cpu", comm::DeviceRequest::cpu}, {"cuda", comm::DeviceRequest::cuda}}, "where to compute");
   fields.integer("trace", c.trace, "iterations whose inputs, losses and gradients go to trace.h5").at_least(0);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.hpp"
+#include "comm/device.hpp"
 #include "config/recipe.hpp"
 #include "data/data_config.hpp"
 #include "evaluate/two_sample.hpp"
@@ -19,14 +20,12 @@
 
 namespace ganymede::train {
 
-enum class Device { automatic, cpu };
-
 struct RunSection {
   std::string name = "run";
   uint64_t seed = 0;
   std::optional<int64_t> steps, images;  // exactly one
   gan::Precision precision = gan::Precision::float32;
-  Device device = Device::automatic;
+  comm::DeviceRequest device = comm::DeviceRequest::automatic;
   int64_t trace = 0;  // iterations written to trace.h5
 };
 void describe(config::Fields& fields, RunSection& c);

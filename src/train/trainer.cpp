@@ -32,6 +32,15 @@ double resident_mib() {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
+// Networks, batches and random numbers are made on the host only: what cannot be done is said, and not done elsewhere in silence.
+void check_device(comm::DeviceRequest request, comm::Communicator& communicator) {
+  if (!comm::choose_device(request, communicator, Deadline::in(std::chrono::seconds(60))).is_cuda()) return;
+  if (request == comm::DeviceRequest::cuda)
+    throw Error(Fault::launch, "run.device = \"cuda\": this version finds GPUs and communicates between them, but does not train on them yet")
+        .remedy("compute on the host with --device cpu");
+  if (communicator.rank() == 0) log::warning("run.device: there are GPUs, but this version trains on the host only; --device cpu leaves this line out");
+}
+
 }  // namespace
 
 int64_t virtual_ranks(const TrainRequest& request) {
@@ -45,6 +54,7 @@ Trainer::Trainer(const TrainRequest& request, comm::Communicator& communicator, 
     : communicator_(communicator), hdf5_(hdf5), slow_ranks_(communicator.hosts()) {
   agree(communicator, "reading the recipe", [&] { read_request(request, hdf5); });
   compare_starts();
+  check_device(requested_.run.device, communicator);
   agree(communicator, "setting up", [&] {
     session_ = std::make_unique<Session>(requested_, communicator, hdf5);
     dataset_sha256_ = session_->manifest().sha256;

@@ -4,6 +4,7 @@ ganymede_test(comm/engine_test.cpp LINKS comm)
 ganymede_test(comm/learned_deadlines_test.cpp LINKS comm)
 ganymede_test(comm/watchdog_test.cpp LINKS comm TIMEOUT_S 120)
 ganymede_test(comm/launch_test.cpp LINKS comm)
+ganymede_test(comm/device_test.cpp LINKS comm)
 ganymede_test(comm/mpi_communicator_test.cpp LINKS comm RANKS 1 2 3 4 TIMEOUT_S 120)
 
 add_executable(comm_failing_rank comm/failing_rank.cpp)
