@@ -13,7 +13,7 @@ get_filename_component(GANYMEDE_SITE "${TORCH_INSTALL_PREFIX}/.." ABSOLUTE)
 file(GLOB GANYMEDE_CUDA_RUNTIME ${GANYMEDE_SITE}/nvidia/cu1*/lib/libcudart.so.*)
 file(GLOB GANYMEDE_CUDA_INCLUDE ${GANYMEDE_SITE}/nvidia/cu1*/include)
 set(GANYMEDE_NCCL ${GANYMEDE_SITE}/nvidia/nccl)
-foreach(needed "${TORCH_INSTALL_PREFIX}/lib/libtorch_cuda.so" "${GANYMEDE_CUDA_RUNTIME}" "${GANYMEDE_CUDA_INCLUDE}/cuda_runtime_api.h"
+foreach(needed "${TORCH_INSTALL_PREFIX}/lib/libtorch_cuda.so" "${GANYMEDE_CUDA_RUNTIME}" "${GANYMEDE_CUDA_INCLUDE}/cuda_runtime_api.h" "${GANYMEDE_CUDA_INCLUDE}/nv/target"
         ${GANYMEDE_NCCL}/include/nccl.h ${GANYMEDE_NCCL}/lib/libnccl.so.2)
   if(NOT EXISTS "${needed}")
     message(FATAL_ERROR "No LibTorch with CUDA: '${needed}' is not there. Run launch/setup.sh --cuda, "

@@ -74,5 +74,5 @@ environment() {
   printf '%s' "$*" > "$stamp"
 }
 environment .venv "${python_packages[@]}"
-if $with_cuda; then environment .venv-cuda "torch==$cuda_torch_version"; fi
+if $with_cuda; then environment .venv-cuda "torch==$cuda_torch_version" "nvidia-cuda-cccl==13.0.*"; fi  # cccl: headers that nccl.h takes
 say "done"
