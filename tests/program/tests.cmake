@@ -1,5 +1,5 @@
 # The whole program, from outside: labels say what a test needs (mpi: more than one process; root: to mount a file system).
-foreach(name cli data run_folder resume init_from stop refusals eval export monitor bench doctor profile)
+foreach(name cli data run_folder resume init_from stop refusals eval export monitor bench doctor profile device)
   ganymede_script_test(program/${name} LABELS program mpi TIMEOUT_S 300 COMMAND ${GANYMEDE_PYTHON} tests/program/${name}_test.py)
 endforeach()
 ganymede_script_test(program/bad_input LABELS program mpi TIMEOUT_S 600 COMMAND ${GANYMEDE_PYTHON} tests/program/bad_input_test.py BadInput)
