@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/stack.h>
@@ -111,7 +112,8 @@ class SumWork final : public Work::Pending {
     if (!round_) return;
     hub_.wait_for_start(*round_, deadline_);
     round_->work.wait();
-    std::memcpy(tensor_.data_ptr(), round_->result.data_ptr(), tensor_.nbytes());
+    const at::NoGradGuard no_graph;
+    tensor_.copy_(round_->result);
     round_.reset();
   }
 
@@ -137,13 +139,16 @@ class VirtualCommunicator final : public Communicator {
   Work all_reduce_sum_async(at::Tensor tensor, const std::string& name, Deadline deadline, Channel channel) override {
     check_summable(tensor, name);
     auto round = hub_.join(next(channel), name, [&](Round& r) { r.tensors[local_rank_] = tensor; }, [&](Round& r) {
-      r.result = at::empty_like(tensor);
+      // bfloat16 is rounded once, after the sum over processes.
+      const auto type = tensor.scalar_type() == at::kBFloat16 ? at::kFloat : tensor.scalar_type();
+      r.result = at::empty_like(tensor, tensor.options().dtype(type).requires_grad(false));
       std::vector<const std::byte*> parts;
-      for (const auto& part : r.tensors) {
+      for (auto& part : r.tensors) {
         check_same(part, tensor, name);
+        part = part.to(type);
         parts.push_back(static_cast<const std::byte*>(part.data_ptr()));
       }
-      sum_in_tree(tensor.scalar_type(), static_cast<std::byte*>(r.result.data_ptr()), parts, tensor.numel());
+      sum_in_tree(type, static_cast<std::byte*>(r.result.data_ptr()), parts, tensor.numel());
       r.tensors.clear();
       r.work = hub_.processes().all_reduce_sum_async(r.result, name, deadline, channel);
     });

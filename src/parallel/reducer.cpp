@@ -53,7 +53,7 @@ class Reducer::WrittenHook final : public torch::autograd::PostAccumulateGradHoo
 };
 
 Reducer::Reducer(comm::Communicator& communicator, const ParallelConfig& config, FlatNetwork& generator, FlatNetwork& discriminator, WaitTimes& waits)
-    : communicator_(communicator), config_(config), waits_(waits), sides_{Side{generator}, Side{discriminator}}, origin_(communicator) {
+    : communicator_(communicator), config_(config), waits_(waits), sides_{Side{generator, {}, {}, 0, false, {}}, Side{discriminator, {}, {}, 0, false, {}}}, origin_(communicator) {
   const bool is_rounded = config.wire == Wire::bf16 && communicator.size() > 1;
   for (const auto player : {gan::Player::generator, gan::Player::discriminator}) {
     auto& one = side(player);

@@ -101,7 +101,7 @@ std::vector<Rule> rules_of_recipe(const RunConfig& c) {
       {c.parallel.wire == parallel::Wire::bf16 && c.run.precision == gan::Precision::float64, "parallel.wire",
        "parallel.wire = \"bf16\" rounds gradients to 8 bits, and run.precision = \"float64\" asks for 53; set wire = \"native\""},
       {c.parallel.wire == parallel::Wire::bf16 && c.parallel.virtual_ranks > 0, "parallel.wire",
-       "parallel.virtual_ranks promises the same bits for every number of processes, and rounding on the wire would depend on it; set wire = \"native\""},
+       "sums of parallel.virtual_ranks travel between processes in float32, so wire = \"bf16\" would round and save nothing; set wire = \"native\""},
   };
 }
 

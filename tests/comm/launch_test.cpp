@@ -14,6 +14,7 @@
 #include <map>
 
 #include "comm/connect.hpp"
+#include "comm/thread_ranks.hpp"
 #include "comm/topology.hpp"
 #include "core/error.hpp"
 
@@ -88,16 +89,22 @@ TEST(Connect, IsSoloWithoutALauncher) {
   EXPECT_EQ(connect(Deadline::in(std::chrono::seconds(10)))->backend(), "solo");
 }
 
-TEST(Topology, SharesCoresAmongRanksThatShareThem) {
+TEST(Topology, EveryRankTakesTheSmallestShare) {
   LauncherEnvironment environment({});
-  Topology topology{.local_rank = 0, .ranks_on_host = 4, .ranks_on_our_cores = 4, .cores = 16};
-  EXPECT_EQ(topology.threads_for_rank(), 4);
-  topology.ranks_on_our_cores = 1;  // the launcher bound each rank to cores of its own
-  EXPECT_EQ(topology.threads_for_rank(), 16);
-  topology.ranks_on_our_cores = 32;
-  EXPECT_EQ(topology.threads_for_rank(), 1);
+  Topology topology{.local_rank = 0, .ranks_on_host = 4, .ranks_on_our_cores = 4, .cores = 16, .smallest_share = 3};
+  EXPECT_EQ(topology.threads_for_rank(), 3);
   setenv("OMP_NUM_THREADS", "7", 1);
   EXPECT_EQ(topology.threads_for_rank(), 7);
+}
+
+TEST(Topology, SharesCoresAmongRanksThatShareThem) {
+  LauncherEnvironment environment({});
+  for (const int ranks : {1, 2, 5})
+    run_thread_ranks(ranks, [&](Communicator& communicator) {
+      const auto topology = find_topology(communicator, Deadline::in(std::chrono::seconds(60)));
+      EXPECT_EQ(topology.ranks_on_our_cores, ranks);
+      EXPECT_EQ(topology.threads_for_rank(), std::max(1, available_cores() / ranks));
+    });
 }
 
 TEST(Launch, CommandLine) {

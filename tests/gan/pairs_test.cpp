@@ -88,7 +88,7 @@ TEST(Pairs, GiveTheGeneratorTheGradientOfTheFakesSlot) {
   constexpr int64_t n = 8;
   Arranged a(n);
   const auto leaf = at::full({n, 1}, -1.0, at::kDouble).requires_grad_(true);
-  a.passes->generator(a.phase, {{leaf * 1.0}, {}, {}});
+  a.passes->generator(a.phase, {{leaf * 1.0}, {}, {}}, [] {});
   const auto t = a.phase.record.slots;
   EXPECT_EQ(t.sum().item<double>(), n / 2);
   const auto expected = (a.phase.record.logit_fake.sigmoid() - (1.0 - t)) / n * (5.0 * t + 2.0 * (1.0 - t));

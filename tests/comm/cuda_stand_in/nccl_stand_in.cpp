@@ -100,7 +100,7 @@ void compute(const Clique& clique, const Meeting& meeting) {
   std::vector<const std::byte*> sources;
   for (const auto& [rank, call] : meeting.calls) sources.push_back(static_cast<const std::byte*>(call.from));
   std::vector<std::byte> result(first.kind == Kind::all_gather ? bytes * clique.ranks : bytes);
-  if (first.kind == Kind::all_reduce) ganymede::comm::sum_in_rank_order(scalar_type(first.type), result.data(), sources, static_cast<int64_t>(first.count));
+  if (first.kind == Kind::all_reduce) ganymede::comm::sum_in_tree(scalar_type(first.type), result.data(), sources, static_cast<int64_t>(first.count));
   if (first.kind == Kind::all_gather)
     for (size_t r = 0; r < sources.size(); ++r) std::memcpy(result.data() + r * bytes, sources[r], bytes);
   if (first.kind == Kind::broadcast) std::memcpy(result.data(), sources[first.peer], bytes);
