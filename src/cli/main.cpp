@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "comm/launch.hpp"
 #include "core/big_blocks.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
@@ -57,6 +58,7 @@ int main(int argc, char** argv) {
     return cli::run(argc, argv);
   } catch (const comm::PeerError& error) {  // printed in full where it happened, in short by the communicator
     log::debug("stopped by another rank: {}", error.what());
+    comm::let_launcher_forward();
     return error.exit_code();
   } catch (const Error& error) {
     log::error("{}", error.what());

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <system_error>
+#include <thread>
 
 #include "comm/topology.hpp"
 #include "core/error.hpp"
@@ -94,5 +96,7 @@ int run_mpirun(int ranks, const std::vector<std::string>& program) {
         .remedy("install Open MPI (Debian: openmpi-bin), add it to PATH, or leave out --ranks");
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
+
+void let_launcher_forward() { std::this_thread::sleep_for(std::chrono::milliseconds(300)); }
 
 }  // namespace ganymede::comm

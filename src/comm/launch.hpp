@@ -14,4 +14,7 @@ std::vector<std::string> mpirun_command(int ranks, int cores, const std::vector<
 /// Throws Error(Fault::launch) if there is no mpirun.
 int run_mpirun(int ranks, const std::vector<std::string>& program);
 
+/// mpirun drops what a rank has printed just before it leaves with a failure: the last to print waits a moment. 0.3 s.
+void let_launcher_forward();
+
 }  // namespace ganymede::comm

@@ -11,7 +11,7 @@
 namespace ganymede::train {
 namespace {
 
-// "run.seed = 3", a line a key.
+// "run.seed = 3", a line a key; but for the data's path, which may be another on each host: the manifest is compared when it is open.
 std::string recipe_lines(const RunConfig& config) {
   RunConfig copy = config;
   const auto all = sections(copy);
@@ -20,6 +20,7 @@ std::string recipe_lines(const RunConfig& config) {
     config::Fields fields;
     section.describe(fields);
     for (const auto& field : fields.list()) {
+      if (section.name == std::string_view("data") && field.name() == std::string_view("path")) continue;
       const auto value = field.value();
       text += fmt::format("{}.{} = {}\n", section.name, field.name(), value ? config::to_toml(*value) : "unset");
     }

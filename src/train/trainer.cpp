@@ -45,7 +45,8 @@ void check_device(comm::DeviceRequest request, comm::Communicator& communicator)
 
 int64_t virtual_ranks(const TrainRequest& request) {
   if (request.resume.empty()) return read_config(load_source(request.recipe, request.sets)).parallel.virtual_ranks;
-  const auto recipe = checkpoint::find(request.resume).folder / checkpoint::recipe_name;
+  const auto found = checkpoint::find(request.resume);
+  const auto recipe = (found.named_checkpoint ? found.folder : found.run) / checkpoint::recipe_name;
   if (!fs::exists(recipe)) return 0;  // a damaged checkpoint, which is reported where it is loaded
   return read_config(load_source(recipe, request.sets)).parallel.virtual_ranks;
 }

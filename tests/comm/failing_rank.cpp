@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "comm/connect.hpp"
+#include "comm/launch.hpp"
 #include "core/log.hpp"
 
 namespace ganymede {
@@ -86,6 +87,7 @@ int run(const std::string& how) {
     std::replace(text.begin(), text.end(), '\n', '|');  // one line, which the launcher does not mix with those of other ranks
     std::printf("heard by rank %d: %s\n", comm->rank(), text.c_str());
     std::fflush(stdout);
+    comm::let_launcher_forward();
     return error.exit_code();
   } catch (const Error& error) {
     log::error("{}", error.what());

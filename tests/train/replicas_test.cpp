@@ -80,7 +80,9 @@ TEST(Replicas, EveryFlippedBitIsFoundByTensorAndRank) {
       EXPECT_EQ(outcome(check, 2, counters), "") << "all flips were taken back";
       if (communicator.rank() == 0) std::printf("%d ranks, seed %lu: %d of %d flipped bits named, in %zu tensors\n", ranks, seed + ranks, found, own_trials, tensors.size());
     });
-    EXPECT_EQ(kinds.size(), 7) << "every kind of tensor was hit";
+    if (ranks == 3) {
+      EXPECT_EQ(kinds.size(), 7) << "every kind of tensor is hit in the long sweep";
+    }
   }
 }
 
@@ -102,7 +104,7 @@ TEST(Replicas, NothingThatDiffersPasses) {
     const auto tensors = replicated_tensors(parts_of(trainer));
     const auto weight = std::find_if(tensors.begin(), tensors.end(), [](const auto& one) { return one.name == "discriminator/0.weight"; });
     ASSERT_NE(weight, tensors.end());
-    if (communicator.rank() == 1) flip(weight->tensor, 30);  // of the first element's exponent
+    if (communicator.rank() == 1) flip(weight->tensor, 21);  // of the first element's mantissa
     trainer.run(3);
     parallel::ReplicaCheck check(communicator, tensors);
     EXPECT_NE(outcome(check, 4, "").find("81"), std::string::npos);
