@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::chrono::seconds set_up_deadline{120}, shut_down_deadline{60};
 
+void tell_others(comm::Communicator& communicator, const Error& error) {
+  communicator.relay_failure(error);
+  if (communicator.size() > 1) comm::let_launcher_forward();  // what the others print now
+}
+
 }  // namespace
 
 int with_ranks(const std::function<int(comm::Communicator&)>& body) {
@@ -26,10 +31,10 @@ int with_ranks(const std::function<int(comm::Communicator&)>& body) {
   } catch (const comm::PeerError&) {
     throw;
   } catch (const Error& error) {
-    communicator->relay_failure(error);
+    tell_others(*communicator, error);
     throw;
   } catch (const std::exception& error) {
-    communicator->relay_failure(Error(Fault::bug, "{}", error.what()));
+    tell_others(*communicator, Error(Fault::bug, "{}", error.what()));
     throw;
   }
 }

@@ -92,6 +92,7 @@ int run(const std::string& how) {
   } catch (const Error& error) {
     log::error("{}", error.what());
     if (comm) comm->relay_failure(error);
+    comm::let_launcher_forward();
     return error.exit_code();
   }
 }
