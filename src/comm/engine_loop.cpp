@@ -87,8 +87,8 @@ bool Engine::step_network() {
     fail_all(error, false);
   }
   if (const auto heard = relay_->take_heard()) {
+    ring_->fail(heard->exit_code(), heard->what(), true);  // first: the main thread prints it as soon as it hears
     fail_all(*heard, true);
-    ring_->fail(heard->exit_code(), heard->what(), true);
   }
   if (relay_->is_telling() && moved) {
     std::lock_guard lock(mutex_);

@@ -147,7 +147,7 @@ std::string OperationRing::report_locked(const std::vector<std::string>& of_othe
 
 std::string OperationRing::take_report(const std::vector<std::string>& of_others) {
   std::lock_guard lock(mutex_);
-  if (is_reported_) return {};
+  if (is_reported_ || !failure_) return {};
   is_reported_ = true;
   return report_locked(of_others, Clock::now());
 }
