@@ -89,6 +89,10 @@ TRAINING = [
 ]
 
 
+# Recipes that read well alone; that of one rank alone is first of all another than that of the rest.
+DIFFERENT_RECIPES = {"more micro-batches than samples", "more steps than can be counted", "more streams than the batch", "too few samples for the streams"}
+
+
 class BadInput(program.ProgramTest):
     def check(self, result, code, names, before):
         text = str(result)
@@ -118,7 +122,8 @@ class BadInput(program.ProgramTest):
             with self.subTest(case=case.name, ranks=2):
                 self.check(program.ganymede(*arguments, "--ranks", 2, cwd=bad), case.code, case.names, before)
             with self.subTest(case=case.name, ranks="only rank 1 sees it"):
-                self.check(program.ganymede_on_ranks([good, bad], *arguments), case.code, case.names, before)
+                code, names = (69, ["would not train the same", "recipe:"]) if case.name in DIFFERENT_RECIPES else (case.code, case.names)
+                self.check(program.ganymede_on_ranks([good, bad], *arguments), code, names, before)
             shutil.rmtree(good), shutil.rmtree(bad)
 
     def test_the_harness_accepts_what_is_good(self):
