@@ -2,7 +2,7 @@
 foreach(name cli data run_folder resume init_from stop refusals eval export monitor bench doctor profile device)
   ganymede_script_test(program/${name} LABELS program mpi TIMEOUT_S 300 COMMAND ${GANYMEDE_PYTHON} tests/program/${name}_test.py)
 endforeach()
-ganymede_script_test(program/bad_input LABELS program mpi TIMEOUT_S 600 COMMAND ${GANYMEDE_PYTHON} tests/program/bad_input_test.py BadInput)
+ganymede_script_test(program/bad_input LABELS program mpi TIMEOUT_S 900 COMMAND ${GANYMEDE_PYTHON} tests/program/bad_input_test.py BadInput)
 ganymede_script_test(program/full_disk LABELS program root TIMEOUT_S 60 COMMAND ${GANYMEDE_PYTHON} tests/program/bad_input_test.py FullDisk)
 ganymede_script_test(program/equality LABELS program mpi TIMEOUT_S 600 COMMAND ${GANYMEDE_PYTHON} tests/program/equality_test.py)
 ganymede_script_test(program/equality_full LABELS program mpi full TIMEOUT_S 1800 COMMAND ${GANYMEDE_PYTHON} tests/program/equality_test.py --full)
