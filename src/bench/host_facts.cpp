@@ -71,7 +71,7 @@ HostFacts own_facts(const std::string& host) {
   facts.capability = at::get_cpu_capability();
   facts.features = kernel_features();
   facts.program = fmt::format("ganymede {} (revision {})", program_version(), source_revision());
-  facts.program_sha256 = storage::sha256_file("/proc/self/exe");
+  facts.program_sha256 = storage::sha256_of_program();
   for (const auto& [name, version] : library_versions()) facts.libraries[name] = version;
   facts.libraries["MPI at run time"] = comm::mpi_version();
   facts.libraries["OpenMP"] = at::get_openmp_version();

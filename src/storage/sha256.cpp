@@ -49,4 +49,9 @@ std::string sha256_text(std::string_view text) {
   return hash.hex();
 }
 
+const std::string& sha256_of_program() {
+  static const std::string hash = sha256_file("/proc/self/exe");
+  return hash;
+}
+
 }  // namespace ganymede::storage

@@ -62,7 +62,7 @@ std::string provenance(const RunConfig& config, const std::vector<std::string>& 
   const Json record = {{"program", "ganymede"},
                        {"version", program_version()},
                        {"revision", source_revision()},
-                       {"executable_sha256", storage::sha256_file("/proc/self/exe")},
+                       {"executable_sha256", storage::sha256_of_program()},
                        {"argv", argv},
                        {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
                        {"system", fmt::format("{} {} {}", system.sysname, system.release, system.machine)},

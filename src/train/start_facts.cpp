@@ -40,7 +40,7 @@ std::string library_lines() {
 std::vector<StartFact> start_facts(const RunConfig& config, std::optional<int64_t> resume_step, int world_size) {
   const auto launcher = comm::launcher_facts();
   const std::string promised = launcher.launcher == comm::LauncherFacts::Launcher::none ? "" : fmt::format(", the launcher says {}", launcher.size);
-  return {{"program", fmt::format("{} of SHA-256 {}", source_revision(), storage::sha256_file("/proc/self/exe").substr(0, 16))},
+  return {{"program", fmt::format("{} of SHA-256 {}", source_revision(), storage::sha256_of_program().substr(0, 16))},
           {"libraries", library_lines()},
           {"recipe", recipe_lines(config)},
           {"device", "cpu"},
